@@ -1,0 +1,1 @@
+"""What Rota says on the wire, for services and for anybody who subscribes."""

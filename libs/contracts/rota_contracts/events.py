@@ -1,0 +1,280 @@
+"""The events: immutable, versioned by `TYPE`, new fields always with a default.
+
+Instants are aware datetimes in UTC, durations carry their unit in the name. An event never
+carries a secret; what is long lives in PostgreSQL and is referred to by id.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Literal
+from uuid import UUID
+
+from msgspec import Meta, Struct
+
+Instant = Annotated[datetime, Meta(tz=True)]
+Attempt = Annotated[int, Meta(ge=1)]
+Count = Annotated[int, Meta(ge=0)]
+
+Trigger = Literal["schedule", "manual", "backfill"]
+Disposition = Literal["ran", "skipped", "missed", "coalesced", "suppressed"]
+RunStatus = Literal["success", "error", "partial"]
+ErrorKind = Literal[
+    "agent_not_found",  # no configuration of that name
+    "invalid_configuration",  # the agent or a tool cannot be built as configured
+    "model_unavailable",  # the model did not answer
+    "model_error",  # the model answered with an error
+    "tool_error",
+    "timeout",
+    "cancelled",
+    "lost",  # the executors that held the run died
+    "internal",
+]
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """What every event has: a type, a subject of two tokens after its name, an id for deduplication."""
+
+    TYPE: ClassVar[str]
+    context_id: UUID
+
+    @property
+    def subject(self) -> str:
+        raise NotImplementedError
+
+    @property
+    def message_id(self) -> str:
+        """Equal for two publications of the same fact; the stream keeps one of them."""
+        raise NotImplementedError
+
+    @property
+    def trace_id(self) -> UUID:
+        """The trace the event belongs to: of a run, its id, so that either finds the other."""
+        raise NotImplementedError
+
+
+class JobEvent(Event, frozen=True, kw_only=True):
+    job_id: UUID
+    NAME: ClassVar[str]
+
+    @property
+    def subject(self) -> str:
+        return f"{self.NAME}.{self.context_id}.{self.job_id}"
+
+
+class RunEvent(JobEvent, frozen=True, kw_only=True):
+    run_id: UUID
+
+    @property
+    def message_id(self) -> str:
+        return f"{self.NAME}/{self.run_id}"
+
+    @property
+    def trace_id(self) -> UUID:
+        return self.run_id
+
+
+class AttemptEvent(RunEvent, frozen=True, kw_only=True):
+    attempt: Attempt
+
+    @property
+    def message_id(self) -> str:
+        return f"{self.NAME}/{self.run_id}/{self.attempt}"
+
+
+class JobChanged(JobEvent, frozen=True, kw_only=True):
+    """A hint that a definition was committed; the reader looks at the table."""
+
+    TYPE = "rota.job.changed.v1"
+    NAME = "job.changed"
+    change: Literal["created", "updated", "deleted"]
+    generation: Annotated[int, Meta(ge=1)]
+
+    @property
+    def message_id(self) -> str:
+        return f"{self.NAME}/{self.job_id}/{self.generation}/{self.change}"
+
+    @property
+    def trace_id(self) -> UUID:
+        return self.job_id
+
+
+class RunRequested(RunEvent, frozen=True, kw_only=True):
+    """Somebody asked for a run now; the request itself is a row."""
+
+    TYPE = "rota.run.requested.v1"
+    NAME = "run.requested"
+    requested_by: UUID | None = None
+
+
+class JobSnapshot(Struct, frozen=True, kw_only=True):
+    """The definition as it was when the occurrence was dispatched."""
+
+    name: str
+    agent_name: str
+    skill_prompt: str
+    cron_expression: str
+    timezone: str
+    timeout_seconds: Annotated[int, Meta(ge=1)]
+    max_retries: Count
+    generation: Annotated[int, Meta(ge=1)]
+    owner_id: UUID | None = None
+
+
+class JobDue(AttemptEvent, frozen=True, kw_only=True):
+    """An occurrence was admitted: run it.
+
+    `failures` counts the attempts that ended in an error, `losses` those whose executor vanished;
+    `instants` says how many due instants this run stands for, the first of them `first_instant`.
+    """
+
+    TYPE = "rota.job.due.v1"
+    NAME = "job.due"
+    scheduled_for: Instant
+    effective_at: Instant
+    trigger: Trigger
+    job: JobSnapshot
+    failures: Count = 0
+    losses: Count = 0
+    instants: Annotated[int, Meta(ge=1)] = 1
+    first_instant: Instant | None = None
+    prompt_context: str = ""
+
+
+class JobStarted(AttemptEvent, frozen=True, kw_only=True):
+    TYPE = "rota.job.started.v1"
+    NAME = "job.started"
+    executor: str
+    session_id: UUID
+    started_at: Instant
+
+
+class ContentBlock(Struct, frozen=True, kw_only=True):
+    """One piece of a model's answer; only blocks of type `text` have a text for people."""
+
+    type: str
+    text: str = ""
+
+
+class PendingAction(Struct, frozen=True, kw_only=True):
+    """A tool call that waits for a person."""
+
+    tool_call_id: str
+    tool_name: str
+    arguments: dict[str, Any]
+
+
+class Usage(Struct, frozen=True, kw_only=True):
+    requests: Count = 0
+    input_tokens: Count = 0
+    output_tokens: Count = 0
+    tool_calls: Count = 0
+
+
+class JobCompleted(AttemptEvent, frozen=True, kw_only=True):
+    """An attempt ended, whatever the end. `final` is false when another attempt will follow."""
+
+    TYPE = "rota.job.completed.v1"
+    NAME = "job.completed"
+    status: RunStatus
+    final: bool
+    content: str | list[ContentBlock]
+    execution_duration_ms: Count
+    session_id: UUID
+    agent_name: str
+    prompt: str
+    trigger: Trigger
+    scheduled_for: Instant
+    started_at: Instant
+    completed_at: Instant
+    job_name: str
+    cron_expression: str
+    error_kind: ErrorKind | None = None
+    error_message: str | None = None
+    warnings: list[str] = []
+    pending_actions: list[PendingAction] = []
+    usage: Usage = Usage()
+    agent_revision: int | None = None
+    model: str | None = None
+    owner_id: UUID | None = None
+
+
+class JobClosed(RunEvent, frozen=True, kw_only=True):
+    """An occurrence got its disposition without a run; `instants` due instants end with it."""
+
+    TYPE = "rota.job.closed.v1"
+    NAME = "job.closed"
+    scheduled_for: Instant
+    disposition: Disposition
+    reason: str
+    instants: Annotated[int, Meta(ge=1)] = 1
+    last_instant: Instant | None = None
+
+
+class ResultRecorded(AttemptEvent, frozen=True, kw_only=True):
+    """The result is committed and can be read."""
+
+    TYPE = "rota.result.recorded.v1"
+    NAME = "result.recorded"
+    status: RunStatus
+
+
+class ApprovalRequested(Event, frozen=True, kw_only=True):
+    """A run waits for decisions about its pending actions."""
+
+    TYPE = "rota.approval.requested.v1"
+    run_id: UUID
+    job_id: UUID
+    attempt: Attempt
+    job_name: str
+    actions: list[PendingAction]
+    owner_id: UUID | None = None
+
+    @property
+    def subject(self) -> str:
+        return f"approval.requested.{self.context_id}.{self.run_id}"
+
+    @property
+    def message_id(self) -> str:
+        return f"approval.requested/{self.run_id}/{self.attempt}"
+
+    @property
+    def trace_id(self) -> UUID:
+        return self.run_id
+
+
+class NotificationSent(Event, frozen=True, kw_only=True):
+    """A delivery ended."""
+
+    TYPE = "rota.notification.sent.v1"
+    notification_id: UUID
+    run_id: UUID
+    category: Literal["success", "error", "approval_needed"]
+    channel: Literal["in_app", "email", "telegram", "webhook"]
+    outcome: Literal["delivered", "failed", "unknown", "suppressed"]
+
+    @property
+    def subject(self) -> str:
+        return f"notification.sent.{self.context_id}"
+
+    @property
+    def message_id(self) -> str:
+        return f"notification.sent/{self.notification_id}/{self.channel}"
+
+    @property
+    def trace_id(self) -> UUID:
+        return self.run_id
+
+
+EVENTS: dict[str, type[Event]] = {
+    event.TYPE: event
+    for event in (
+        JobChanged,
+        RunRequested,
+        JobDue,
+        JobStarted,
+        JobCompleted,
+        JobClosed,
+        ResultRecorded,
+        ApprovalRequested,
+        NotificationSent,
+    )
+}

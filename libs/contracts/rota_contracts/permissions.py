@@ -1,0 +1,67 @@
+"""What each service may say and hear on NATS: one writer per subject.
+
+A service declares the streams it touches and its own consumers at start and after every
+reconnect, so it may create those (creation of what exists with the same settings is a no-op);
+nobody may change, purge or delete a stream.
+"""
+
+from dataclasses import dataclass
+
+from rota_contracts import streams
+from rota_contracts.streams import Consumer
+
+
+@dataclass(frozen=True)
+class Permissions:
+    publish: tuple[str, ...]
+    subscribe: tuple[str, ...]
+
+
+def inbox_prefix(service: str) -> str:
+    """Replies to a service arrive under its own prefix; no other may listen there."""
+    return f"_INBOX_{service}"
+
+
+def _permissions(
+    service: str, *, says: tuple[str, ...], hears: tuple[str, ...] = (), consumers: tuple[Consumer, ...] = ()
+) -> Permissions:
+    publish = [*says, f"dead.{service}"]
+    publish += [f"$JS.API.STREAM.CREATE.{stream.name}" for stream in streams.STREAMS]
+    for consumer in consumers:
+        name = f"{consumer.stream.name}.{consumer.durable}"
+        publish += [
+            f"$JS.API.CONSUMER.CREATE.{name}",
+            f"$JS.API.CONSUMER.CREATE.{name}.>",
+            f"$JS.API.CONSUMER.INFO.{name}",
+            f"$JS.API.CONSUMER.MSG.NEXT.{name}",
+            f"$JS.ACK.{name}.>",
+        ]
+    return Permissions(tuple(publish), (f"{inbox_prefix(service)}.>", *hears))
+
+
+PERMISSIONS: dict[str, Permissions] = {
+    "gateway": _permissions(
+        "gateway",
+        says=("job.changed.*.*", "run.requested.*.*"),
+        hears=("job.>", "run.>", "result.>", "approval.>", "notification.>"),
+    ),
+    "ticker": _permissions(
+        "ticker",
+        says=("job.due.*.*", "job.closed.*.*"),
+        hears=("job.changed.*.*", "run.requested.*.*"),
+        consumers=(streams.TICKER_COMPLETIONS,),
+    ),
+    "executor": _permissions(
+        "executor", says=("job.started.*.*", "job.completed.*.*"), consumers=(streams.EXECUTOR,)
+    ),
+    "results": _permissions(
+        "results",
+        says=("result.recorded.*.*", "approval.requested.*.*"),
+        consumers=(streams.RESULTS,),
+    ),
+    "notifier": _permissions(
+        "notifier",
+        says=("notification.sent.*",),
+        consumers=(streams.NOTIFIER, streams.NOTIFIER_APPROVALS),
+    ),
+}

@@ -1,0 +1,47 @@
+"""The streams and their durable consumers, as data; the bus creates them."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True)
+class Stream:
+    name: str
+    subjects: tuple[str, ...]
+    max_age: timedelta
+    # Deduplication memory: republishing the same fact within it is harmless.
+    duplicate_window: timedelta = timedelta(hours=2)
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """A durable pull consumer with explicit acknowledgements."""
+
+    durable: str
+    stream: Stream
+    filters: tuple[str, ...]
+    ack_wait: timedelta = timedelta(seconds=60)
+    max_ack_pending: int = 20_000
+    # A message that fails this often for a reason of its own is a dead letter.
+    max_failures: int = 5
+
+
+JOBS = Stream(
+    "JOBS",
+    ("job.due.*.*", "job.started.*.*", "job.completed.*.*", "job.closed.*.*"),
+    max_age=timedelta(days=3),
+)
+RUNS = Stream(
+    "RUNS",
+    ("run.requested.*.*", "result.recorded.*.*", "approval.requested.*.*", "notification.sent.*"),
+    max_age=timedelta(days=7),
+)
+DEAD_LETTERS = Stream("DEAD_LETTERS", ("dead.*",), max_age=timedelta(days=30))
+
+EXECUTOR = Consumer("executor", JOBS, ("job.due.*.*",))
+TICKER_COMPLETIONS = Consumer("ticker-completions", JOBS, ("job.started.*.*", "job.completed.*.*"))
+RESULTS = Consumer("results", JOBS, ("job.completed.*.*",))
+NOTIFIER = Consumer("notifier", JOBS, ("job.completed.*.*",))
+NOTIFIER_APPROVALS = Consumer("notifier-approvals", RUNS, ("approval.requested.*.*",))
+
+STREAMS = (JOBS, RUNS, DEAD_LETTERS)
