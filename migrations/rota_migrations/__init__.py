@@ -1,0 +1,1 @@
+"""The schema of Rota: one history from empty."""

@@ -1,0 +1,550 @@
+"""Every table of Rota, with the service that writes it.
+
+The types and constraints here are the reading copy; `migrations/` creates them and a test compares
+the two. All instants are `timestamptz`.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import UserDefinedType
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+
+class TransactionId(UserDefinedType[int]):
+    """PostgreSQL's xid8, the id of a transaction that never wraps around."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "xid8"
+
+
+def _id(name: str = "id") -> Column[Any]:
+    return Column(name, Uuid, primary_key=True, server_default=text("gen_random_uuid()"))
+
+
+def _instant(name: str, *, now: bool = False, nullable: bool | None = None) -> Column[Any]:
+    default = text("now()") if now else None
+    return Column(
+        name,
+        DateTime(timezone=True),
+        server_default=default,
+        nullable=(not now) if nullable is None else nullable,
+    )
+
+
+def _context(*, nullable: bool = False) -> Column[Any]:
+    return Column("context_id", Uuid, ForeignKey("contexts.id", ondelete="CASCADE"), nullable=nullable)
+
+
+def _required(name: str, kind: Any = Text, default: str | None = None) -> Column[Any]:
+    return Column(name, kind, nullable=False, server_default=None if default is None else text(default))
+
+
+def _one_of(column: str, *values: str) -> CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+CHANNELS = ("in_app", "email", "telegram", "webhook")
+RUN_STATUSES = ("success", "error", "partial")
+TRIGGERS = ("schedule", "manual", "backfill")
+
+# ---- definitions: written by the gateway ----------------------------------------------------------
+
+contexts = Table(
+    "contexts",
+    metadata,
+    _id(),
+    _required("name"),
+    _required("max_concurrent_runs", Integer, "3"),
+    _required("min_period_seconds", Integer, "60"),
+    _instant("created_at", now=True),
+    _instant("updated_at", now=True),
+    UniqueConstraint("name"),
+    CheckConstraint("length(name) BETWEEN 1 AND 255", name="name_length"),
+    CheckConstraint("max_concurrent_runs BETWEEN 1 AND 1000", name="max_concurrent_runs"),
+    CheckConstraint("min_period_seconds BETWEEN 1 AND 86400", name="min_period_seconds"),
+)
+
+users = Table(
+    "users",
+    metadata,
+    _id(),
+    _required("email"),
+    _required("display_name", default="''"),
+    _required("is_admin", Boolean, "false"),
+    _instant("created_at", now=True),
+    UniqueConstraint("email"),
+)
+
+memberships = Table(
+    "memberships",
+    metadata,
+    Column("context_id", Uuid, ForeignKey("contexts.id", ondelete="CASCADE")),
+    Column("user_id", Uuid, ForeignKey("users.id", ondelete="CASCADE")),
+    _required("role"),
+    _instant("created_at", now=True),
+    PrimaryKeyConstraint("context_id", "user_id"),
+    _one_of("role", "owner", "editor", "viewer"),
+    Index("ix_memberships_user_id", "user_id"),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    _id(),
+    Column("user_id", Uuid, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    _required("name"),
+    _required("prefix"),
+    _required("key_hash", LargeBinary),
+    _instant("created_at", now=True),
+    _instant("last_used_at"),
+    _instant("expires_at"),
+    _instant("revoked_at"),
+    UniqueConstraint("key_hash"),
+    Index("ix_api_keys_user_id", "user_id"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_hash", LargeBinary, primary_key=True),
+    Column("user_id", Uuid, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    _instant("created_at", now=True),
+    _instant("expires_at", nullable=False),
+    Index("ix_sessions_user_id", "user_id"),
+)
+
+sign_in_links = Table(
+    "sign_in_links",
+    metadata,
+    Column("token_hash", LargeBinary, primary_key=True),
+    Column("user_id", Uuid, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    _instant("created_at", now=True),
+    _instant("expires_at", nullable=False),
+    _instant("used_at"),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("user_id", Uuid, ForeignKey("users.id", ondelete="CASCADE")),
+    Column("key", Text),
+    _required("request_hash", LargeBinary),
+    Column("status", Integer),
+    Column("body", LargeBinary),
+    _instant("created_at", now=True),
+    PrimaryKeyConstraint("user_id", "key"),
+)
+
+agent_configurations = Table(
+    "agent_configurations",
+    metadata,
+    _id(),
+    _context(nullable=True),
+    _required("name"),
+    _required("description", default="''"),
+    _required("model"),
+    _required("fallback_models", JSONB, "'[]'"),
+    _required("system_prompt"),
+    _required("model_settings", JSONB, "'{}'"),
+    # Few-shot turns: [{"input": …, "output": …}]
+    _required("examples", JSONB, "'[]'"),
+    # conversation: one exchange about the prompt; per_fact: one exchange for each prefetched fact
+    _required("style", default="'conversation'"),
+    # numbers: every number of the answer must stand in what the tools or the prompt said
+    _required("grounding", default="'none'"),
+    _required("limits", JSONB, "'{}'"),
+    _required("revision", Integer, "1"),
+    _instant("created_at", now=True),
+    _instant("updated_at", now=True),
+    UniqueConstraint("context_id", "name", postgresql_nulls_not_distinct=True),
+    _one_of("style", "conversation", "per_fact"),
+    _one_of("grounding", "none", "numbers"),
+)
+
+tools = Table(
+    "tools",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _required("description"),
+    _required("effect"),
+    _required("parameters", JSONB, "'{}'"),
+    _one_of("effect", "read", "write"),
+)
+
+agent_tools = Table(
+    "agent_tools",
+    metadata,
+    Column("agent_id", Uuid, ForeignKey("agent_configurations.id", ondelete="CASCADE")),
+    Column("tool_name", Text, ForeignKey("tools.name")),
+    _required("mode", default="'model'"),
+    _required("policy", default="'auto'"),
+    _required("arguments", JSONB, "'{}'"),
+    _required("position", Integer, "0"),
+    PrimaryKeyConstraint("agent_id", "tool_name"),
+    _one_of("mode", "model", "prefetch"),
+    _one_of("policy", "auto", "ask", "deny"),
+    CheckConstraint("mode = 'model' OR policy <> 'ask'", name="prefetch_never_asks"),
+)
+
+scheduled_jobs = Table(
+    "scheduled_jobs",
+    metadata,
+    _id(),
+    _context(),
+    Column("owner_id", Uuid, ForeignKey("users.id", ondelete="SET NULL")),
+    _required("name"),
+    Column("description", Text),
+    _required("cron_expression"),
+    _required("timezone", default="'UTC'"),
+    _required("dst_gap", default="'shift'"),
+    _required("dst_repeat", default="'first'"),
+    _instant("start_at"),
+    _instant("end_at"),
+    Column("max_runs", Integer),
+    _required("jitter_seconds", Integer, "0"),
+    _required("agent_name", default="'orchestrator'"),
+    _required("skill_prompt", default="''"),
+    _required("is_enabled", Boolean, "true"),
+    Column("pause_reason", Text),
+    Column("notification_channel", Text),
+    Column("notification_target", Text),
+    _required("timeout_seconds", Integer, "300"),
+    _required("max_retries", Integer, "0"),
+    _required("retry_backoff_seconds", Integer, "30"),
+    _required("overlap_policy", default="'skip'"),
+    _required("catch_up_policy", default="'latest'"),
+    _required("catch_up_window_seconds", Integer, "3600"),
+    _required("priority", SmallInteger, "5"),
+    Column("auto_pause_after", Integer),
+    # Grows with every change; together with changed_xid it is set by a trigger.
+    _required("generation", BigInteger, "1"),
+    _required("changed_xid", TransactionId, "pg_current_xact_id()"),
+    _instant("created_at", now=True),
+    _instant("updated_at", now=True),
+    UniqueConstraint("context_id", "name"),
+    CheckConstraint("length(name) BETWEEN 1 AND 255", name="name_length"),
+    CheckConstraint("length(description) <= 1000", name="description_length"),
+    CheckConstraint("length(cron_expression) <= 200", name="cron_expression_length"),
+    CheckConstraint("length(skill_prompt) <= 5000", name="skill_prompt_length"),
+    CheckConstraint("timeout_seconds BETWEEN 30 AND 3600", name="timeout_seconds"),
+    CheckConstraint("max_retries BETWEEN 0 AND 10", name="max_retries"),
+    CheckConstraint("retry_backoff_seconds BETWEEN 1 AND 86400", name="retry_backoff_seconds"),
+    CheckConstraint("priority BETWEEN 1 AND 9", name="priority"),
+    CheckConstraint("max_runs >= 1", name="max_runs"),
+    CheckConstraint("jitter_seconds >= 0", name="jitter_seconds"),
+    CheckConstraint("catch_up_window_seconds >= 0", name="catch_up_window_seconds"),
+    CheckConstraint("auto_pause_after >= 1", name="auto_pause_after"),
+    CheckConstraint("end_at > start_at", name="window"),
+    CheckConstraint(
+        "(notification_channel IS NULL) = (notification_target IS NULL)", name="channel_with_target"
+    ),
+    _one_of("notification_channel", "email", "telegram", "webhook"),
+    _one_of("dst_gap", "shift", "skip"),
+    _one_of("dst_repeat", "first", "both"),
+    _one_of("overlap_policy", "skip", "buffer_one", "allow", "cancel_other"),
+    _one_of("catch_up_policy", "latest", "all", "skip"),
+    Index("ix_scheduled_jobs_changed_xid", "changed_xid"),
+)
+
+run_requests = Table(
+    "run_requests",
+    metadata,
+    _id("run_id"),
+    Column("job_id", Uuid, ForeignKey("scheduled_jobs.id", ondelete="CASCADE"), nullable=False),
+    _context(),
+    Column("requested_by", Uuid, ForeignKey("users.id", ondelete="SET NULL")),
+    _required("prompt_context", default="''"),
+    _required("changed_xid", TransactionId, "pg_current_xact_id()"),
+    _instant("created_at", now=True),
+    Index("ix_run_requests_changed_xid", "changed_xid"),
+    Index("ix_run_requests_job_id", "job_id"),
+)
+
+notification_reads = Table(
+    "notification_reads",
+    metadata,
+    Column("notification_id", Uuid, ForeignKey("notifications.id", ondelete="CASCADE")),
+    Column("user_id", Uuid, ForeignKey("users.id", ondelete="CASCADE")),
+    _instant("read_at", now=True),
+    PrimaryKeyConstraint("notification_id", "user_id"),
+)
+
+# ---- the clock and the ledger: written by the ticker ------------------------------------------------
+
+job_timers = Table(
+    "job_timers",
+    metadata,
+    Column("job_id", Uuid, ForeignKey("scheduled_jobs.id", ondelete="CASCADE"), primary_key=True),
+    _required("planned_generation", BigInteger),
+    _instant("next_run_at"),
+    # Why this job cannot be planned, for people.
+    Column("error", Text),
+    Index("ix_job_timers_next_run_at", "next_run_at", postgresql_where=text("next_run_at IS NOT NULL")),
+)
+
+occurrences = Table(
+    "occurrences",
+    metadata,
+    Column("run_id", Uuid, primary_key=True),
+    # No foreign key: the ledger outlives the job.
+    _required("job_id", Uuid),
+    _context(),
+    _required("scheduled_for", DateTime(timezone=True)),
+    _required("effective_at", DateTime(timezone=True)),
+    _required("trigger"),
+    _required("state"),
+    Column("disposition", Text),
+    Column("reason", Text),
+    # A row may stand for a range of instants: how many, and the last of them.
+    _required("instants", Integer, "1"),
+    _instant("last_instant"),
+    # The run that a coalesced range went into.
+    Column("coalesced_into", Uuid),
+    _required("attempt", Integer, "1"),
+    _required("failures", Integer, "0"),
+    _required("losses", Integer, "0"),
+    _required("priority", SmallInteger, "5"),
+    Column("requested_by", Uuid),
+    _required("prompt_context", default="''"),
+    # When the next dispatch may happen: now, or after a retry's backoff.
+    _instant("not_before", now=True),
+    _instant("dispatched_at"),
+    _instant("started_at"),
+    _instant("closed_at"),
+    _instant("created_at", now=True),
+    _one_of("trigger", *TRIGGERS),
+    _one_of("state", "queued", "dispatched", "running", "parked", "closed"),
+    _one_of("disposition", "ran", "skipped", "missed", "coalesced", "suppressed"),
+    CheckConstraint(
+        "(state = 'closed') = (disposition IS NOT NULL) AND (state = 'closed') = (closed_at IS NOT NULL)",
+        name="closed_with_disposition",
+    ),
+    CheckConstraint("instants >= 1 AND attempt >= 1 AND failures >= 0 AND losses >= 0", name="counts"),
+    Index(
+        "uq_occurrences_job_id_scheduled_for",
+        "job_id",
+        "scheduled_for",
+        unique=True,
+        postgresql_where=text("trigger = 'schedule'"),
+    ),
+    Index("ix_occurrences_job_id_created_at", "job_id", text("created_at DESC")),
+    Index("ix_occurrences_open", "job_id", postgresql_where=text("closed_at IS NULL")),
+    Index("ix_occurrences_queued", "not_before", postgresql_where=text("state = 'queued'")),
+    Index("ix_occurrences_context_id", "context_id"),
+)
+
+# ---- attempts: written by the executor --------------------------------------------------------------
+
+run_attempts = Table(
+    "run_attempts",
+    metadata,
+    Column("run_id", Uuid),
+    Column("attempt", Integer),
+    _context(),
+    _required("job_id", Uuid),
+    _required("executor"),
+    _required("state"),
+    _required("lease_until", DateTime(timezone=True)),
+    _required("session_id", Uuid),
+    _instant("started_at", now=True),
+    _instant("ended_at"),
+    # job.completed as it is published, and when that was confirmed.
+    Column("outcome", JSONB),
+    _instant("published_at"),
+    # The messages of the conversation: [{"role": …, "content": …}]
+    Column("transcript", JSONB),
+    PrimaryKeyConstraint("run_id", "attempt"),
+    _one_of("state", "running", "released", "ended"),
+    CheckConstraint(
+        "(state = 'ended') = (outcome IS NOT NULL) AND (state = 'ended') = (ended_at IS NOT NULL)",
+        name="ended_with_outcome",
+    ),
+    Index("ix_run_attempts_lease_until", "lease_until", postgresql_where=text("state <> 'ended'")),
+    Index(
+        "ix_run_attempts_unpublished",
+        "ended_at",
+        postgresql_where=text("state = 'ended' AND published_at IS NULL"),
+    ),
+    Index("ix_run_attempts_context_id", "context_id"),
+)
+
+# ---- the record: written by results -----------------------------------------------------------------
+
+agent_execution_results = Table(
+    "agent_execution_results",
+    metadata,
+    _id("run_id"),
+    _context(),
+    Column("user_id", Uuid, ForeignKey("users.id", ondelete="SET NULL")),
+    Column("schedule_id", Uuid, ForeignKey("scheduled_jobs.id", ondelete="SET NULL")),
+    _required("job_name"),
+    _required("agent_name"),
+    Column("agent_revision", Integer),
+    _required("prompt"),
+    _required("result_content", default="''"),
+    _required("status"),
+    Column("error_kind", Text),
+    Column("error_message", Text),
+    _required("pending_actions_created", Integer, "0"),
+    _required("execution_duration_ms", BigInteger),
+    _required("metadata", JSONB, "'{}'"),
+    _required("usage", JSONB, "'{}'"),
+    _required("attempt", Integer),
+    _required("trigger"),
+    _required("session_id", Uuid),
+    _required("scheduled_for", DateTime(timezone=True)),
+    _required("started_at", DateTime(timezone=True)),
+    _required("completed_at", DateTime(timezone=True)),
+    _instant("created_at", now=True),
+    # When result.recorded was confirmed by the bus.
+    _instant("announced_at"),
+    _one_of("status", *RUN_STATUSES),
+    _one_of("trigger", *TRIGGERS),
+    CheckConstraint("length(result_content) <= 50000", name="result_content_length"),
+    CheckConstraint("pending_actions_created >= 0 AND execution_duration_ms >= 0", name="counts"),
+    Index("ix_agent_execution_results_user_id", "user_id", text("created_at DESC")),
+    Index("ix_agent_execution_results_schedule_id", "schedule_id", text("created_at DESC")),
+    Index("ix_agent_execution_results_context_id", "context_id", text("created_at DESC")),
+    Index("ix_agent_execution_results_created_at", text("created_at DESC"), text("run_id DESC")),
+    Index(
+        "ix_agent_execution_results_unannounced", "created_at", postgresql_where=text("announced_at IS NULL")
+    ),
+)
+
+job_statistics = Table(
+    "job_statistics",
+    metadata,
+    Column("job_id", Uuid, ForeignKey("scheduled_jobs.id", ondelete="CASCADE"), primary_key=True),
+    _required("run_count", BigInteger, "0"),
+    _required("error_count", BigInteger, "0"),
+    _required("consecutive_failures", Integer, "0"),
+    Column("last_run_id", Uuid),
+    _instant("last_run_at"),
+    Column("last_run_status", Text),
+    Column("last_run_result", Text),
+    Column("last_run_duration_ms", BigInteger),
+    _one_of("last_run_status", *RUN_STATUSES),
+    CheckConstraint("length(last_run_result) <= 2000", name="last_run_result_length"),
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("session_id", Uuid, primary_key=True),
+    _context(),
+    _required("run_id", Uuid),
+    _required("agent_name"),
+    _instant("created_at", now=True),
+    Index("ix_conversations_run_id", "run_id"),
+    Index("ix_conversations_context_id", "context_id"),
+)
+
+conversation_messages = Table(
+    "conversation_messages",
+    metadata,
+    Column("session_id", Uuid, ForeignKey("conversations.session_id", ondelete="CASCADE")),
+    Column("position", Integer),
+    _required("role"),
+    _required("content"),
+    _instant("created_at", now=True),
+    PrimaryKeyConstraint("session_id", "position"),
+    _one_of("role", "system", "user", "assistant", "tool"),
+)
+
+pending_actions = Table(
+    "pending_actions",
+    metadata,
+    _id(),
+    _context(),
+    Column("run_id", Uuid, ForeignKey("agent_execution_results.run_id", ondelete="CASCADE"), nullable=False),
+    _required("tool_call_id"),
+    _required("tool_name"),
+    _required("arguments", JSONB, "'{}'"),
+    _required("status", default="'pending'"),
+    _instant("expires_at"),
+    _instant("created_at", now=True),
+    UniqueConstraint("run_id", "tool_call_id"),
+    _one_of("status", "pending", "approved", "denied", "expired"),
+    Index("ix_pending_actions_context_id", "context_id", text("created_at DESC")),
+)
+
+# ---- telling people: written by the notifier --------------------------------------------------------
+
+notifications = Table(
+    "notifications",
+    metadata,
+    _id(),
+    _context(),
+    _required("run_id", Uuid),
+    Column("job_id", Uuid),
+    _required("category"),
+    _required("title"),
+    _required("body", default="''"),
+    _instant("created_at", now=True),
+    UniqueConstraint("run_id", "category"),
+    _one_of("category", "success", "error", "approval_needed"),
+    Index("ix_notifications_context_id", "context_id", text("created_at DESC")),
+    Index("ix_notifications_created_at", text("created_at DESC"), text("id DESC")),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("notification_id", Uuid),
+    Column("channel", Text),
+    _context(),
+    Column("target", Text),
+    _required("state", default="'pending'"),
+    Column("reason", Text),
+    _required("attempts", Integer, "0"),
+    _instant("next_attempt_at", now=True),
+    # Held by the process that sends, so that two never do.
+    _instant("lease_until"),
+    _instant("announced_at"),
+    _instant("created_at", now=True),
+    _instant("updated_at", now=True),
+    PrimaryKeyConstraint("notification_id", "channel"),
+    ForeignKeyConstraint(["notification_id"], ["notifications.id"], ondelete="CASCADE"),
+    _one_of("channel", *CHANNELS),
+    _one_of("state", "pending", "delivered", "failed", "unknown", "suppressed"),
+    Index("ix_deliveries_pending", "next_attempt_at", postgresql_where=text("state = 'pending'")),
+    Index(
+        "ix_deliveries_unannounced",
+        "updated_at",
+        postgresql_where=text("state <> 'pending' AND announced_at IS NULL"),
+    ),
+    Index("ix_deliveries_context_id", "context_id"),
+)
