@@ -3,9 +3,10 @@
 import asyncio
 
 from alembic import context
-from rota_store.tables import metadata
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
+
+from rota_store.tables import metadata
 
 # Two migrators at once wait for each other on this lock.
 MIGRATION_LOCK = 0x524F5441

@@ -24,6 +24,7 @@ class Lifetime:
 
     def __init__(self) -> None:
         self.stopping = asyncio.Event()
+        self.started = False
         self.checks: dict[str, Check] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._failure: BaseException | None = None
@@ -72,18 +73,32 @@ def main(service: str, settings: type[Settings], wiring: Wiring[Settings]) -> No
 async def run(service: str, settings: Settings, wiring: Wiring[Settings]) -> None:
     """Starts the wiring, serves health, waits for the end, drains."""
     lifetime = Lifetime()
+    starting = asyncio.create_task(_live(settings, wiring, lifetime))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, lifetime.stopping.set)
+        loop.add_signal_handler(number, _on_signal, lifetime, starting)
+    with contextlib.suppress(asyncio.CancelledError):
+        await starting
+    lifetime.raise_failure()
+    log.info("stopped", action="stopped", service=service)
+
+
+async def _live(settings: Settings, wiring: Wiring[Settings], lifetime: Lifetime) -> None:
     try:
         async with wiring(settings, lifetime):
+            lifetime.started = True
             log.info("started", action="started")
             await lifetime.stopping.wait()
             log.info("draining", action="draining")
     finally:
         await lifetime.cancel()
-    lifetime.raise_failure()
-    log.info("stopped", action="stopped", service=service)
+
+
+def _on_signal(lifetime: Lifetime, life: asyncio.Task[None]) -> None:
+    """Before the start is complete there is nothing to drain."""
+    lifetime.stopping.set()
+    if not lifetime.started:
+        life.cancel()
 
 
 @contextlib.asynccontextmanager

@@ -2,8 +2,9 @@
 
 import sqlalchemy as sa
 from alembic import op
-from rota_store.tables import TransactionId
 from sqlalchemy.dialects import postgresql
+
+from rota_store.tables import TransactionId
 
 revision = "0001"
 down_revision = None

@@ -1,0 +1,186 @@
+"""One connection to NATS: declare streams and consumers, publish events, listen to hints."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.errors import NoRespondersError
+from nats.js.errors import APIError, ServiceUnavailableError
+
+from rota_bus import publishing, topology
+from rota_bus.errors import BusUnavailableError, PublishError
+from rota_bus.subscription import Subscription
+from rota_chassis import logs
+from rota_contracts.codec import Message, encode
+from rota_contracts.events import Event
+from rota_contracts.permissions import inbox_prefix
+from rota_contracts.streams import Consumer, Stream
+
+log = logs.logger(__name__)
+
+Callback = Callable[[str, bytes], Awaitable[None]]
+
+
+class Bus:
+    """Reconnects by itself for ever, and then declares again what it was told to declare."""
+
+    def __init__(self, client: Client, service: str) -> None:
+        self._client = client
+        self._service = service
+        self._streams: list[Stream] = []
+        self._consumers: list[Consumer] = []
+        self._subscriptions: list[Subscription] = []
+        self._restoring: asyncio.Task[None] | None = None
+        self._closing = False
+
+    @classmethod
+    async def connect(cls, url: str, *, service: str, seed: str | None = None) -> "Bus":
+        """Connects as the NATS user of `service`; waits until a server is there.
+
+        Args:
+            url: nats://host:port, several separated by commas
+            service: names the client, the inbox and the source of its events
+            seed: the nkey seed of the user; none for a server without accounts
+
+        """
+        bus = cls(Client(), service)
+        waiting = asyncio.create_task(_tell_about_waiting(url))
+        try:
+            await bus._client.connect(
+                url.split(","),
+                name=f"rota-{service}",
+                nkeys_seed_str=seed,
+                inbox_prefix=inbox_prefix(service),
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=0.25,  # type: ignore[arg-type]  # seconds; a float is taken
+                connect_timeout=3,
+                ping_interval=20,
+                pending_size=64 * 1024 * 1024,
+                error_cb=bus._on_error,
+                disconnected_cb=bus._on_disconnected,
+                reconnected_cb=bus._on_reconnected,
+            )
+        finally:
+            waiting.cancel()
+        return bus
+
+    async def ensure(self, streams: Iterable[Stream] = (), consumers: Iterable[Consumer] = ()) -> None:
+        """Creates what is missing, now and after each reconnect; waits while JetStream is not ready.
+
+        Raises:
+            TopologyError: one exists with other settings.
+
+        """
+        self._streams += streams
+        self._consumers += consumers
+        await self._declare()
+
+    async def publish(self, events: Sequence[Event]) -> None:
+        """Stores events of one stream, in order, as atomic batches; returns when acknowledged.
+
+        Raises:
+            RetryableError: not acknowledged. Saying the same again is harmless: the stream keeps one.
+
+        """
+        await self.publish_messages([encode(event, source=self._service) for event in events])
+
+    async def publish_messages(self, messages: Sequence[Message]) -> None:
+        """As `publish`, for what is encoded already."""
+        if not messages:
+            return
+        if not self._client.is_connected:
+            raise BusUnavailableError("NATS is not connected")
+        try:
+            await publishing.publish(self._client, messages)
+        except (NoRespondersError, ServiceUnavailableError) as error:
+            # The stream is gone, with the server's data perhaps.
+            self._restore_soon()
+            raise PublishError(f"no stream took {messages[0].subject!r}") from error
+        except (NatsError, APIError, TimeoutError, OSError) as error:
+            raise PublishError(f"{len(messages)} events were not acknowledged: {error!r}") from error
+
+    async def hint(self, event: Event) -> None:
+        """Says an event that nobody stores; it may be lost."""
+        message = encode(event, source=self._service)
+        try:
+            await self._client.publish(message.subject, message.payload, headers=message.headers)
+        except (NatsError, OSError) as error:
+            log.warning("a hint was lost", action="hint_lost", subject=message.subject, error=repr(error))
+
+    async def listen(self, subject: str, callback: Callback) -> None:
+        """Calls back with subject and payload of what is said now on `subject`; nothing is stored for it."""
+
+        async def on_message(message: Msg) -> None:
+            await callback(message.subject, message.data)
+
+        await self._client.subscribe(subject, cb=on_message)
+
+    async def subscribe(self, consumer: Consumer, *, slots: int = 1000) -> Subscription:
+        """Pulls from a durable consumer, never more than `slots` unsettled deliveries at a time."""
+        subscription = Subscription(self._client, consumer, self._service, slots, self._restore_soon)
+        self._subscriptions.append(subscription)
+        await subscription.start()
+        return subscription
+
+    async def check(self) -> None:
+        """Raises while NATS is away."""
+        if not self._client.is_connected:
+            raise BusUnavailableError("NATS is not connected")
+
+    async def close(self) -> None:
+        """Stops every subscription, sends what is buffered, disconnects."""
+        self._closing = True
+        if self._restoring:
+            self._restoring.cancel()
+        for subscription in self._subscriptions:
+            await subscription.stop()
+        with contextlib.suppress(NatsError, OSError, TimeoutError):
+            if self._client.is_connected:
+                await self._client.flush(timeout=2)
+        with contextlib.suppress(NatsError, OSError):
+            await self._client.close()
+
+    async def _declare(self) -> None:
+        patience = 0.1
+        while True:
+            try:
+                await topology.declare(self._client, self._streams, self._consumers)
+            except (NatsError, APIError, TimeoutError, OSError) as error:
+                log.warning("JetStream is not ready", action="topology_waits", error=repr(error))
+            else:
+                return
+            await asyncio.sleep(patience)
+            patience = min(patience * 2, 2)
+
+    async def _restore(self) -> None:
+        await self._declare()
+        for subscription in self._subscriptions:
+            await subscription.renew()
+
+    def _restore_soon(self) -> None:
+        if not self._closing and (self._restoring is None or self._restoring.done()):
+            self._restoring = asyncio.create_task(self._restore(), name="restore")
+
+    async def _on_error(self, error: Exception) -> None:
+        log.warning("NATS reports an error", action="bus_error", error=str(error) or repr(error))
+
+    async def _on_disconnected(self) -> None:
+        if not self._closing:
+            log.warning("NATS is away", action="bus_disconnected")
+
+    async def _on_reconnected(self) -> None:
+        log.info("NATS is back", action="bus_reconnected")
+        self._restore_soon()
+
+
+async def _tell_about_waiting(url: str) -> None:
+    while True:
+        await asyncio.sleep(3)
+        log.warning("waiting for NATS", action="bus_waits", url=nats_url_without_credentials(url))
+
+
+def nats_url_without_credentials(url: str) -> str:
+    return url.rsplit("@", 1)[-1]
