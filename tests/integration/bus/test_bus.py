@@ -1,0 +1,232 @@
+"""The bus against a real server with the real permissions."""
+
+import asyncio
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+
+from rota_bus import serve
+from rota_chassis.errors import RetryableError
+from rota_contracts.events import JobClosed, JobDue, JobSnapshot, RunRequested
+from rota_contracts.streams import DEAD_LETTERS, EXECUTOR, JOBS, RUNS
+from tests.support.eventually import eventually
+from tests.support.world import World
+
+NOW = datetime.now(UTC)
+
+
+def a_due(**columns: object) -> JobDue:
+    job = JobSnapshot(
+        name="a",
+        agent_name="b",
+        skill_prompt="c",
+        cron_expression="* * * * *",
+        timezone="UTC",
+        timeout_seconds=30,
+        max_retries=0,
+        generation=1,
+    )
+    values = {
+        "context_id": uuid4(),
+        "job_id": uuid4(),
+        "run_id": uuid4(),
+        "attempt": 1,
+        "scheduled_for": NOW,
+        "effective_at": NOW,
+        "trigger": "schedule",
+        "job": job,
+    }
+    return JobDue(**(values | columns))  # type: ignore[arg-type]
+
+
+async def stored(world: World, stream: str) -> int:
+    info = await world.nats_admin.jetstream().stream_info(stream)
+    return int(info.state.messages)
+
+
+async def test_a_batch_arrives_whole_and_in_order(world: World) -> None:
+    ticker, executor = await world.bus("ticker"), await world.bus("executor")
+    await ticker.ensure([JOBS])
+    await executor.ensure([JOBS, DEAD_LETTERS], [EXECUTOR])
+    events = [a_due() for _ in range(1200)]
+    await ticker.publish(events)
+    subscription = await executor.subscribe(EXECUTOR, slots=2000)
+    got: list[JobDue] = []
+    async for batch in subscription.batches():
+        for delivery in batch:
+            assert isinstance(delivery.event, JobDue)
+            got.append(delivery.event)
+            await delivery.ack()
+        if len(got) == len(events):
+            break
+    assert got == events
+
+
+async def test_saying_the_same_again_stores_it_once(world: World) -> None:
+    ticker = await world.bus("ticker")
+    await ticker.ensure([JOBS])
+    events = [a_due() for _ in range(5)]
+    await ticker.publish(events[:3])
+    await ticker.publish(events)
+    await ticker.publish(events)
+    await ticker.publish([events[0]])
+    assert await stored(world, "JOBS") == 5
+
+
+async def test_slots_bound_what_is_unsettled(world: World) -> None:
+    ticker, executor = await world.bus("ticker"), await world.bus("executor")
+    await ticker.ensure([JOBS])
+    await executor.ensure([JOBS], [EXECUTOR])
+    await ticker.publish([a_due() for _ in range(20)])
+    subscription = await executor.subscribe(EXECUTOR, slots=4)
+    held = []
+    async for batch in subscription.batches():
+        held += batch
+        if len(held) == 4:
+            break
+    info = await world.nats_admin.jetstream().consumer_info("JOBS", "executor")
+    assert info.num_ack_pending == 4
+    await held[0].ack()
+    async for batch in subscription.batches():
+        assert len(batch) == 1
+        break
+
+
+async def test_a_foreign_message_is_a_dead_letter_and_blocks_nobody(world: World) -> None:
+    ticker, executor = await world.bus("ticker"), await world.bus("executor")
+    await ticker.ensure([JOBS])
+    await executor.ensure([JOBS, DEAD_LETTERS], [EXECUTOR])
+    wrong = a_due()
+    foreign = [
+        (wrong.subject, b"{", {"ce-type": JobDue.TYPE}),
+        (wrong.subject, b"{}", {"ce-type": JobDue.TYPE}),
+        (wrong.subject, b"{}", None),
+        (wrong.subject, b"\xff\xfe", {"ce-type": "rota.no.such.v9"}),
+        ("job.due.x.y", b"[]", {"ce-type": JobDue.TYPE}),
+    ]
+    for subject, payload, headers in foreign:
+        await world.nats_admin.jetstream().publish(subject, payload, headers=headers)
+    good = a_due()
+    await ticker.publish([good])
+    subscription = await executor.subscribe(EXECUTOR)
+    async for batch in subscription.batches():
+        assert [delivery.event for delivery in batch] == [good]
+        await batch[0].ack()
+        break
+    assert await stored(world, "DEAD_LETTERS") == len(foreign)
+    letter = await world.nats_admin.jetstream().get_msg("DEAD_LETTERS", 1)
+    assert letter.data == b"{"
+    assert letter.headers is not None
+    assert letter.headers["rota-subject"] == wrong.subject
+    assert "rota.job.due.v1" in letter.headers["rota-reason"]
+
+    async def acknowledged() -> bool:
+        info = await world.nats_admin.jetstream().consumer_info("JOBS", "executor")
+        return bool(info.num_ack_pending == 0)
+
+    await eventually(acknowledged)
+
+
+async def test_a_poison_event_is_buried_and_its_neighbours_are_handled(world: World) -> None:
+    ticker, executor = await world.bus("ticker"), await world.bus("executor")
+    await ticker.ensure([JOBS])
+    await executor.ensure([JOBS, DEAD_LETTERS], [EXECUTOR])
+    events = [a_due() for _ in range(6)]
+    handled: set[object] = set()
+
+    async def handle(batch: list[JobDue]) -> None:
+        if events[2] in batch:
+            raise RuntimeError("this one cannot be handled")
+        handled.update(event.run_id for event in batch)
+
+    subscription = await executor.subscribe(EXECUTOR)
+    loop = asyncio.create_task(serve(subscription, handle, is_transient=lambda _: False))
+    await ticker.publish(events)
+
+    async def buried() -> bool:
+        return await stored(world, "DEAD_LETTERS") == 1
+
+    await eventually(buried, seconds=20)
+    assert handled == {event.run_id for event in events if event != events[2]}
+    letter = await world.nats_admin.jetstream().get_msg("DEAD_LETTERS", 1)
+    assert letter.headers is not None
+    assert "this one cannot be handled" in letter.headers["rota-reason"]
+    await subscription.stop()
+    await loop
+
+
+@pytest.mark.parametrize(
+    ("service", "event"),
+    [
+        ("executor", a_due()),
+        (
+            "results",
+            JobClosed(
+                context_id=uuid4(),
+                job_id=uuid4(),
+                run_id=uuid4(),
+                scheduled_for=NOW,
+                disposition="skipped",
+                reason="overlap",
+            ),
+        ),
+        ("notifier", RunRequested(context_id=uuid4(), job_id=uuid4(), run_id=uuid4())),
+    ],
+)
+async def test_a_service_cannot_say_what_belongs_to_another(
+    world: World, service: str, event: JobDue
+) -> None:
+    bus = await world.bus(service)
+    await bus.ensure([JOBS, RUNS])
+    await bus.hint(event)
+    await bus._client.flush()
+    assert await stored(world, "JOBS") == 0
+    assert await stored(world, "RUNS") == 0
+
+
+async def test_after_the_loss_of_its_data_everything_is_declared_again(world: World) -> None:
+    ticker, executor = await world.bus("ticker"), await world.bus("executor")
+    await ticker.ensure([JOBS])
+    await executor.ensure([JOBS, DEAD_LETTERS], [EXECUTOR])
+    subscription = await executor.subscribe(EXECUTOR)
+    for name in ("JOBS", "DEAD_LETTERS"):
+        await world.nats_admin.jetstream().delete_stream(name)
+    event = a_due()
+
+    async def published() -> bool:
+        try:
+            await ticker.publish([event])
+        except RetryableError:
+            return False
+        return True
+
+    await eventually(published)
+    async with asyncio.timeout(20):
+        async for batch in subscription.batches():
+            assert batch[0].event == event
+            break
+
+
+async def test_both_sides_go_on_after_the_server_was_killed(world: World) -> None:
+    ticker, executor = await world.bus("ticker"), await world.bus("executor")
+    await ticker.ensure([JOBS])
+    await executor.ensure([JOBS, DEAD_LETTERS], [EXECUTOR])
+    subscription = await executor.subscribe(EXECUTOR)
+    world.servers.nats.kill()
+    world.servers.nats.start()
+    event = a_due()
+
+    async def published() -> bool:
+        try:
+            await ticker.publish([event])
+        except RetryableError:
+            return False
+        return True
+
+    await eventually(published)
+    async with asyncio.timeout(20):
+        async for batch in subscription.batches():
+            assert batch[0].event == event
+            await batch[0].ack()
+            break

@@ -1,0 +1,60 @@
+"""The servers of a test session."""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rota_cli.local.nats import NatsServer
+from rota_cli.local.postgres import PostgresServer
+
+SERVICES = ("gateway", "ticker", "executor", "results", "notifier")
+TEMPLATE = "rota_template"
+PASSWORD = "a-password-for-tests"
+
+
+class Servers:
+    """Real NATS and PostgreSQL on ports of their own, and a migrated template database."""
+
+    def __init__(self, directory: Path) -> None:
+        self.nats = NatsServer(directory / "nats")
+        # What a test writes need not survive a power cut.
+        self.postgres = PostgresServer(
+            directory / "postgres", settings={"fsync": "off", "synchronous_commit": "off"}
+        )
+
+    def __enter__(self) -> Self:
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda server: server.start(), (self.nats, self.postgres)))
+        self.postgres.create_database(TEMPLATE)
+        migrate(self.postgres.admin_url(TEMPLATE))
+        for service in SERVICES:
+            self.postgres.set_password(f"rota_{service}", PASSWORD)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.nats.stop()
+        self.postgres.stop("immediate")
+
+    def environment(self, service: str, database: str) -> dict[str, str]:
+        """The variables that a service is started with."""
+        return {
+            "ROTA_POSTGRES_URL": self.postgres.url(f"rota_{service}", PASSWORD, database),
+            "ROTA_NATS_URL": self.nats.url,
+            "ROTA_NATS_NKEY_SEED": self.nats.seed(service),
+            "ROTA_HTTP_HOST": "127.0.0.1",
+            "ROTA_HTTP_PORT": "0",
+            "ROTA_LOG_FORMAT": "json",
+        }
+
+
+def migrate(url: str) -> None:
+    environment = {**os.environ, "ROTA_POSTGRES_URL": url}
+    subprocess.run(
+        [sys.executable, "-m", "rota_migrations", "upgrade"], env=environment, check=True, capture_output=True
+    )
