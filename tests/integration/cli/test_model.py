@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+
 from rota_cli.local import LocalModel, LocalPartError
 from rota_cli.local import model as module
 

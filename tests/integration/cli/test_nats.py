@@ -10,6 +10,7 @@ from pathlib import Path
 import nats
 import pytest
 from nats.aio.client import Client
+
 from rota_cli.local import LocalPartError, NatsServer
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import asyncpg
 import psutil
 import pytest
+
 from rota_cli.local import LocalPartError, PostgresServer, admin
 from rota_cli.local import postgres as module
 
@@ -70,7 +71,7 @@ async def test_nobody_gets_in_without_the_password(server: PostgresServer) -> No
 
 def test_a_role_signs_in_with_the_password_it_was_given(server: PostgresServer) -> None:
     server.execute("CREATE ROLE rota_ticker LOGIN")
-    server.set_password("rota_ticker", "it's /a@ pass:word")
+    server.set_passwords({"rota_ticker": "it's /a@ pass:word"})
     url = server.url("rota_ticker", "it's /a@ pass:word", "postgres")
     assert admin.fetch_value(url, "SELECT current_user") == "rota_ticker"
 

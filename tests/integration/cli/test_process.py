@@ -7,6 +7,7 @@ import threading
 
 import psutil
 import pytest
+
 from rota_cli.local import process
 
 _CHILD = "print('alive', flush=True); import time; time.sleep(600)"

@@ -2,25 +2,21 @@
 
 from pathlib import Path
 
+from rota_cli.errors import CliError
+
 _TAIL_LINES = 15
 
 
-class LocalPartError(Exception):
+class LocalPartError(CliError):
     """A part of the local system failed: which one, why, and what to do about it."""
 
     def __init__(self, part: str, reason: str, *, remedy: str, log_tail: str = "") -> None:
         self.part = part
-        self.reason = reason
-        self.remedy = remedy
         self.log_tail = log_tail
-        super().__init__(self._text())
-
-    def _text(self) -> str:
-        lines = [f"{self.part}: {self.reason}"]
-        if self.log_tail:
-            lines += ["its last words:", *(f"  | {line}" for line in self.log_tail.splitlines())]
-        lines.append(f"what to do: {self.remedy}")
-        return "\n".join(lines)
+        lines = [f"{part}: {reason}"]
+        if log_tail:
+            lines += ["its last words:", *(f"  | {line}" for line in log_tail.splitlines())]
+        super().__init__("\n".join(lines), remedy=remedy)
 
 
 class PortTakenError(LocalPartError):

@@ -54,10 +54,19 @@ class KeptPort:
     def choose(self) -> int:
         """The one of last time, else the preferred one, else any that is free; then it is fixed."""
         if self.number is None:
-            wanted = (self._remembered(), self._preferred)
-            self.number = next((port for port in wanted if port and is_free(port)), None) or free_port()
-            self._file.write_text(f"{self.number}\n")
+            candidates = (self._remembered(), self._preferred)
+            self.fix(next((port for port in candidates if port and is_free(port)), None) or free_port())
+        assert self.number is not None
         return self.number
+
+    @property
+    def wanted(self) -> int:
+        """The one of last time, else the preferred one; it may be taken."""
+        return self._remembered() or self._preferred
+
+    def fix(self, number: int) -> None:
+        self.number = number
+        self._file.write_text(f"{number}\n")
 
     def forget(self) -> None:
         self.number = None

@@ -84,10 +84,11 @@ class PostgresServer(LocalServer):
         """Remove the database, also while others are connected to it."""
         self.execute(f"DROP DATABASE IF EXISTS {_identifier(name)} WITH (FORCE)")
 
-    def set_password(self, role: str, password: str) -> None:
-        """Change the password of a role that exists."""
-        literal = "'" + password.replace("'", "''") + "'"
-        self.execute(f"ALTER ROLE {_identifier(role)} PASSWORD {literal}")
+    def set_passwords(self, passwords: Mapping[str, str]) -> None:
+        """Change the passwords of roles that exist."""
+        self.execute(
+            *(f"ALTER ROLE {_identifier(role)} PASSWORD {_literal(word)}" for role, word in passwords.items())
+        )
 
     def stop(self, mode: Literal["fast", "immediate"] = "fast") -> None:
         """fast: end the sessions and write everything; immediate: as after a power cut."""
@@ -107,7 +108,6 @@ class PostgresServer(LocalServer):
             self._open_up(self._user)
         if not (self._cluster / "PG_VERSION").exists():
             self._initialise()
-        self._wait_for_predecessor()
 
     def _open_up(self, user: OsUser) -> None:
         """Root cannot run PostgreSQL, and the one who can may reach neither data nor programs."""
@@ -172,7 +172,7 @@ class PostgresServer(LocalServer):
         if self._user:
             os.chown(path, self._user.uid, self._user.gid)
 
-    def _wait_for_predecessor(self) -> None:
+    def _clear(self) -> None:
         """After a crash of the parent the old server may still be ending; a stale pid file must not count."""
         try:
             pid = int(self._pid_file.read_text().split()[0])
@@ -255,6 +255,10 @@ def _environment() -> dict[str, str]:
 
 def _identifier(name: str | None) -> str:
     return '"' + (name or "").replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _descendants(pid: int | None) -> list[psutil.Process]:

@@ -22,7 +22,8 @@ class LocalServer(ABC):
     start_timeout: ClassVar[float]
     stop_timeout: ClassVar[float]
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
-    death_signal: ClassVar[signal.Signals] = signal.SIGTERM
+    # At once: a successor may already be starting on the same data.
+    death_signal: ClassVar[signal.Signals] = signal.SIGKILL
 
     def __init__(self, data_dir: Path, *, port_number: int = 0, say: Callable[[str], None] = print) -> None:
         self.data_dir = data_dir.absolute()
@@ -100,6 +101,7 @@ class LocalServer(ABC):
 
     def _start_once(self) -> None:
         self._make_data_dir()
+        self._clear()
         self._port.choose()
         self._prepare()
         self._log_start = self.log.stat().st_size if self.log.exists() else 0
@@ -147,6 +149,9 @@ class LocalServer(ABC):
             remedy=f"read {str(self.log)!r}; {self._remedy()}",
             log_tail=tail(self.log, start=self._log_start),
         )
+
+    def _clear(self) -> None:  # noqa: B027 - most leave nothing behind
+        """Deal with what an earlier process may have left behind."""
 
     @abstractmethod
     def _prepare(self) -> None:

@@ -1,0 +1,30 @@
+"""The `rota` command."""
+
+import sys
+
+import typer
+
+from rota_cli.commands import up
+from rota_cli.errors import CliError
+
+app = typer.Typer(
+    name="rota",
+    help="AI agents on a schedule: the whole system on this machine, and a client of the gateway.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("up")(up.up)
+app.command("down")(up.down)
+
+
+def main() -> None:
+    try:
+        app()
+    except CliError as error:
+        sys.stderr.write(f"rota: {error}\n")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""Calls to the gateway, and what a person reads when one fails."""
+
+import ipaddress
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx2
+
+from rota_cli.errors import CliError
+
+_TIMEOUT_SECONDS = 30
+_PAGE = 100
+_UNAUTHORISED = 401
+
+
+class ApiError(CliError):
+    """The gateway refused: the problem document's detail and what is wrong with which field."""
+
+    def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
+        self.status = status
+        self.problem = problem
+        reason = str(problem.get("detail") or problem.get("title") or f"the gateway answered {status}")
+        errors = problem.get("errors") or []
+        lines = [reason, *(f"  {error.get('field')}: {error.get('message')}" for error in errors)]
+        remedy = "give a valid key with ROTA_API_KEY or --api-key-file" if status == _UNAUTHORISED else ""
+        super().__init__("\n".join(lines), remedy=remedy)
+
+
+class Api:
+    def __init__(self, url: str, key: str | None) -> None:
+        self.url = url.rstrip("/")
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._client = httpx2.Client(
+            base_url=f"{self.url}/api/v1",
+            headers=headers,
+            timeout=_TIMEOUT_SECONDS,
+            trust_env=not is_local(url),  # a proxy of the surroundings does not know this machine's ports
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def get(self, path: str, **parameters: object) -> Any:
+        return self._call("GET", path, params=_present(parameters))
+
+    def post(self, path: str, body: object = None) -> Any:
+        return self._call("POST", path, json=body)
+
+    def patch(self, path: str, body: object) -> Any:
+        return self._call("PATCH", path, json=body)
+
+    def delete(self, path: str) -> None:
+        self._call("DELETE", path)
+
+    def items(self, path: str, *, limit: int | None = None, **parameters: object) -> Iterator[dict[str, Any]]:
+        """The items of a list, page after page, at most `limit` of them."""
+        left = limit
+        cursor: str | None = None
+        while left is None or left > 0:
+            page = self.get(
+                path, **parameters, cursor=cursor, limit=_PAGE if left is None else min(left, _PAGE)
+            )
+            yield from page["items"][:left]
+            left = None if left is None else left - len(page["items"])
+            cursor = page.get("next_cursor")
+            if not cursor:
+                return
+
+    def _call(self, method: str, path: str, **arguments: Any) -> Any:
+        try:
+            response = self._client.request(method, path, **arguments)
+        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
+            raise CliError(
+                f"{self.url!r} is no address of a gateway: {error}", remedy="correct --url"
+            ) from error
+        except httpx2.TransportError as error:
+            raise CliError(
+                f"no gateway answers at {self.url} ({error or type(error).__name__})",
+                remedy="start one with 'rota up', or name another with --url or ROTA_URL",
+            ) from error
+        if response.is_success:
+            return _json(response) if response.content else None
+        raise ApiError(response.status_code, _problem(response))
+
+    def ready(self) -> str:
+        """Empty when the whole path is ready, else what is missing."""
+        try:
+            response = self._client.get(f"{self.url}/readyz", timeout=5)
+        except httpx2.TransportError as error:
+            return f"no answer yet ({type(error).__name__})"
+        return "" if response.is_success else response.text.strip() or f"status {response.status_code}"
+
+
+def is_local(url: str) -> bool:
+    """Whether the address is this machine's own."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _present(parameters: Mapping[str, object]) -> dict[str, Any]:
+    return {name: value for name, value in parameters.items() if value is not None}
+
+
+def _json(response: httpx2.Response) -> Any:
+    try:
+        return response.json()
+    except ValueError as error:
+        raise CliError(
+            f"{response.url} did not answer in JSON: is it a Rota gateway?", remedy="check --url"
+        ) from error
+
+
+def _problem(response: httpx2.Response) -> Mapping[str, Any]:
+    try:
+        problem = response.json()
+    except ValueError:
+        problem = None
+    if isinstance(problem, dict):
+        return problem
+    return {"detail": f"{response.url} answered {response.status_code} {response.reason_phrase}"}
