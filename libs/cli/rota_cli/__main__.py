@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from rota_cli.commands import up
+from rota_cli.commands import contexts, jobs, notifications, runs, up
 from rota_cli.errors import CliError
 
 app = typer.Typer(
@@ -16,6 +16,10 @@ app = typer.Typer(
 )
 app.command("up")(up.up)
 app.command("down")(up.down)
+app.add_typer(contexts.app, name="contexts")
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(runs.app, name="runs")
+app.add_typer(notifications.app, name="notifications")
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ def up(
     port: Annotated[
         int | None,
         typer.Option(
-            min=1, max=65_535, help=f"The gateway's port.  [default: {DEFAULT_PORT} or the next free]"
+            min=1, max=65_535, help=f"The gateway's port.  (default: {DEFAULT_PORT} or the next free)"
         ),
     ] = None,
     scale: Annotated[

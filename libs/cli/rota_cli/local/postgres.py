@@ -84,6 +84,10 @@ class PostgresServer(LocalServer):
         """Remove the database, also while others are connected to it."""
         self.execute(f"DROP DATABASE IF EXISTS {_identifier(name)} WITH (FORCE)")
 
+    def set_password(self, role: str, password: str) -> None:
+        """Change the password of a role that exists."""
+        self.set_passwords({role: password})
+
     def set_passwords(self, passwords: Mapping[str, str]) -> None:
         """Change the passwords of roles that exist."""
         self.execute(

@@ -26,7 +26,7 @@ class Console:
         """A line of the supervisor's own."""
         for line in text.splitlines():
             self._show(_OWN, line)
-            self._tell(line)
+            self.tell_listener(line)
 
     def line(self, name: str, text: str) -> None:
         """A line of the part `name`: shown with its prefix, and appended to its file."""
@@ -37,6 +37,12 @@ class Console:
     def tell(self, listener: TextIO | None) -> None:
         """Also send the supervisor's own lines to `listener`, until it is None."""
         self._listener = listener
+
+    def tell_listener(self, line: str) -> None:
+        if self._listener:
+            with contextlib.suppress(OSError, ValueError):  # it need not wait for us
+                self._listener.write(f"{line}\n")
+                self._listener.flush()
 
     def close(self) -> None:
         with self._lock:
@@ -52,12 +58,6 @@ class Console:
         with self._lock, contextlib.suppress(OSError, ValueError):
             self._stream.write(f"{prefix} {text}\n")
             self._stream.flush()
-
-    def _tell(self, line: str) -> None:
-        if self._listener:
-            with contextlib.suppress(OSError, ValueError):
-                self._listener.write(f"{line}\n")
-                self._listener.flush()
 
     def _file(self, name: str) -> "LogFile":
         if name not in self._files:

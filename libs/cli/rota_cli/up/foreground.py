@@ -86,13 +86,13 @@ def _listening(console: Console, notify: int | None) -> Iterator[None]:
     if notify is None:
         yield
         return
-    with suppress(OSError), os.fdopen(notify, "w") as listener:
+    with os.fdopen(notify, "w") as listener:
         console.tell(listener)
         try:
             yield
-            listener.write(f"{READY}\n")
+            console.tell_listener(READY)
         except CliError as error:
-            listener.write(f"{error}\n")
+            console.tell_listener(str(error))
             raise
         finally:
             console.tell(None)

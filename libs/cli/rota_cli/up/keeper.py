@@ -88,3 +88,5 @@ class Keeper:
         except LocalPartError as error:
             if not self._stopping.is_set():
                 self._say(str(error))
+        else:
+            self._say(f"{self.part.name} runs again")

@@ -1,0 +1,59 @@
+"""What every command that talks to the gateway has: the options that say where, and the connection."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Concatenate, ParamSpec
+
+import typer
+
+from rota_cli.client.api import Api
+from rota_cli.client.connection import resolve
+from rota_cli.up.options import DEFAULT_DATA_DIR
+
+P = ParamSpec("P")
+
+_OPTIONS: dict[str, tuple[Any, object]] = {
+    "url": (
+        Annotated[
+            str | None, typer.Option(help="The gateway's address.  (else ROTA_URL, else that of 'rota up')")
+        ],
+        None,
+    ),
+    "api_key_file": (
+        Annotated[Path | None, typer.Option(help="A file with the API key.  (else ROTA_API_KEY)")],
+        None,
+    ),
+    "data_dir": (Annotated[Path, typer.Option(help="The data directory of 'rota up'.")], DEFAULT_DATA_DIR),
+    "as_json": (Annotated[bool, typer.Option("--json", help="Print the JSON of the API.")], False),
+}
+
+
+@dataclass(frozen=True)
+class Session:
+    api: Api
+    as_json: bool
+
+
+def with_session(command: Callable[Concatenate[Session, P], None]) -> Callable[P, None]:
+    """Give the command the shared options, and a session made from them as its first argument."""
+
+    @functools.wraps(command)
+    def run(*arguments: P.args, **choices: P.kwargs) -> None:
+        where = {name: choices.pop(name) for name in _OPTIONS}
+        as_json = bool(where.pop("as_json"))
+        connection = resolve(**where)
+        with Api(connection.url, connection.key) as api:
+            command(Session(api, as_json), *arguments, **choices)
+
+    own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+    shared = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+        for name, (annotation, default) in _OPTIONS.items()
+    ]
+    run.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]  # typer reads it
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *shared)}
+    del run.__wrapped__  # type: ignore[attr-defined]  # else the annotations of the command itself are read
+    return run

@@ -1,0 +1,58 @@
+"""`rota runs`: what came of it."""
+
+from typing import Annotated, Any
+
+import typer
+
+from rota_cli.client.lookup import context_id, job_id
+from rota_cli.client.moment import duration, local_time, zone_name
+from rota_cli.client.session import Session, with_session
+from rota_cli.client.view import Column, first_line, show_fields, show_json, show_table
+
+app = typer.Typer(help="The results of the jobs.", no_args_is_help=True)
+
+
+@app.command("list")
+@with_session
+def list_runs(
+    session: Session,
+    context: Annotated[str | None, typer.Option("--context", "-c", help="Only of this context.")] = None,
+    job: Annotated[str | None, typer.Option("--job", "-j", help="Only of this job (id or name).")] = None,
+    status: Annotated[str | None, typer.Option(help="Only with this status, e.g. error.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+) -> None:
+    """List the results, newest first."""
+    choice = {
+        "context_id": context_id(session.api, context) if context else None,
+        "job_id": job_id(session.api, job, context=context) if job else None,
+        "status": status,
+    }
+    if session.as_json:
+        show_json(session.api.get("/runs", limit=limit, **choice))
+        return
+    columns: list[Column] = [
+        ("run", lambda run: run["run_id"]),
+        ("job", lambda run: run.get("job_name")),
+        ("agent", lambda run: run.get("agent_name")),
+        ("status", lambda run: run["status"]),
+        (f"started ({zone_name()})", lambda run: local_time(run.get("started_at"))),
+        ("took", lambda run: duration(run.get("execution_duration_ms"))),
+        ("result", lambda run: first_line(run.get("result_content") or run.get("error_message"))),
+    ]
+    show_table(columns, session.api.items("/runs", limit=limit, **choice), nothing="there are no runs yet")
+
+
+@app.command("show")
+@with_session
+def show(session: Session, run: Annotated[str, typer.Argument(metavar="RUN", help="Its id.")]) -> None:
+    """Show one result in full."""
+    show_run(session, session.api.get(f"/runs/{run}"))
+
+
+def show_run(session: Session, run: dict[str, Any]) -> None:
+    if session.as_json:
+        show_json(run)
+        return
+    moments = ("scheduled_for", "started_at", "completed_at")
+    times = {name: local_time(run[name]) for name in moments if run.get(name)}
+    show_fields({**run, **times, "times in": zone_name()}, long=("prompt", "error_message", "result_content"))
