@@ -1,7 +1,7 @@
 """Calls to the gateway, and what a person reads when one fails."""
 
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -56,19 +56,21 @@ class Api:
     def delete(self, path: str) -> None:
         self._call("DELETE", path)
 
-    def items(self, path: str, *, limit: int | None = None, **parameters: object) -> Iterator[dict[str, Any]]:
-        """The items of a list, page after page, at most `limit` of them."""
-        left = limit
+    def listing(self, path: str, *, limit: int | None = None, **parameters: object) -> dict[str, Any]:
+        """The items of a list, page after page, at most `limit` of them, and where the next one begins."""
+        items: list[dict[str, Any]] = []
         cursor: str | None = None
-        while left is None or left > 0:
-            page = self.get(
-                path, **parameters, cursor=cursor, limit=_PAGE if left is None else min(left, _PAGE)
-            )
-            yield from page["items"][:left]
-            left = None if left is None else left - len(page["items"])
+        while True:
+            left = _PAGE if limit is None else min(limit - len(items), _PAGE)
+            page = self.get(path, **parameters, cursor=cursor, limit=left)
+            items += page["items"]
             cursor = page.get("next_cursor")
-            if not cursor:
-                return
+            if cursor is None or (limit is not None and len(items) >= limit):
+                return {"items": items, "next_cursor": cursor}
+
+    def items(self, path: str, *, limit: int | None = None, **parameters: object) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.listing(path, limit=limit, **parameters)["items"]
+        return found
 
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
         try:

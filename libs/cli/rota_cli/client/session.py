@@ -42,8 +42,8 @@ def with_session(command: Callable[Concatenate[Session, P], None]) -> Callable[P
 
     @functools.wraps(command)
     def run(*arguments: P.args, **choices: P.kwargs) -> None:
-        where = {name: choices.pop(name) for name in _OPTIONS}
-        as_json = bool(where.pop("as_json"))
+        where: dict[str, Any] = {name: choices.pop(name) for name in _OPTIONS}
+        as_json = where.pop("as_json")
         connection = resolve(**where)
         with Api(connection.url, connection.key) as api:
             command(Session(api, as_json), *arguments, **choices)
@@ -55,5 +55,5 @@ def with_session(command: Callable[Concatenate[Session, P], None]) -> Callable[P
     ]
     run.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]  # typer reads it
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *shared)}
-    del run.__wrapped__  # type: ignore[attr-defined]  # else the annotations of the command itself are read
+    del run.__wrapped__  # else the annotations of the command itself are read
     return run

@@ -21,8 +21,9 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 @with_session
 def list_contexts(session: Session) -> None:
     """List the contexts that you may see."""
+    found = session.api.listing("/contexts")
     if session.as_json:
-        show_json(session.api.get("/contexts"))
+        show_json(found)
         return
     columns: list[Column] = [
         ("name", lambda context: context["name"]),
@@ -31,7 +32,7 @@ def list_contexts(session: Session) -> None:
         ("shortest period", lambda context: f"{context['min_period_seconds']} s"),
         (f"created ({zone_name()})", lambda context: local_time(context["created_at"])),
     ]
-    show_table(columns, session.api.items("/contexts"), nothing="there are no contexts")
+    show_table(columns, found["items"], nothing="there are no contexts")
 
 
 @app.command("create")

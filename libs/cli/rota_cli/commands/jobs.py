@@ -40,8 +40,9 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 def list_jobs(session: Session, context: Context = None) -> None:
     """List the jobs that you may see, the next to run first."""
     path = f"/contexts/{context_id(session.api, context)}/jobs" if context else "/jobs"
+    found = session.api.listing(path)
     if session.as_json:
-        show_json(session.api.get(path))
+        show_json(found)
         return
     now = datetime.now(UTC)
     columns: list[Column] = [
@@ -56,7 +57,7 @@ def list_jobs(session: Session, context: Context = None) -> None:
         ("runs", lambda job: job["run_count"]),
         ("errors", lambda job: job["error_count"]),
     ]
-    show_table(columns, session.api.items(path), nothing="there are no jobs")
+    show_table(columns, found["items"], nothing="there are no jobs")
 
 
 @app.command("create")

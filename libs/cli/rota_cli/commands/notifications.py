@@ -17,8 +17,9 @@ def list_notifications(
     session: Session, limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20
 ) -> None:
     """List the notifications, newest first."""
+    found = session.api.listing("/notifications", limit=limit)
     if session.as_json:
-        show_json(session.api.get("/notifications", limit=limit))
+        show_json(found)
         return
     columns: list[Column] = [
         ("id", lambda notification: notification["id"]),
@@ -27,9 +28,7 @@ def list_notifications(
         ("title", lambda notification: notification.get("title")),
         ("text", lambda notification: first_line(notification.get("body"))),
     ]
-    show_table(
-        columns, session.api.items("/notifications", limit=limit), nothing="there are no notifications"
-    )
+    show_table(columns, found["items"], nothing="there are no notifications")
 
 
 @app.command("read")

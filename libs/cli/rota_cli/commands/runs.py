@@ -27,8 +27,9 @@ def list_runs(
         "job_id": job_id(session.api, job, context=context) if job else None,
         "status": status,
     }
+    found = session.api.listing("/runs", limit=limit, **choice)
     if session.as_json:
-        show_json(session.api.get("/runs", limit=limit, **choice))
+        show_json(found)
         return
     columns: list[Column] = [
         ("run", lambda run: run["run_id"]),
@@ -39,7 +40,7 @@ def list_runs(
         ("took", lambda run: duration(run.get("execution_duration_ms"))),
         ("result", lambda run: first_line(run.get("result_content") or run.get("error_message"))),
     ]
-    show_table(columns, session.api.items("/runs", limit=limit, **choice), nothing="there are no runs yet")
+    show_table(columns, found["items"], nothing="there are no runs yet")
 
 
 @app.command("show")

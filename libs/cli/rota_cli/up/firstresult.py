@@ -40,6 +40,6 @@ def report(run: dict[str, Any]) -> str:
 
 def _first(api: Api) -> dict[str, Any] | None:
     try:
-        return next(api.items("/runs", limit=1), None)
+        return next(iter(api.items("/runs", limit=1)), None)
     except CliError:  # the gateway may be restarting
         return None
