@@ -1,0 +1,95 @@
+"""Wiring of the ticker: connections, the clock's loop, completions."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+
+from rota_bus import Bus, serve
+from rota_chassis import logs
+from rota_chassis.lifecycle import Lifetime, health_served, periodically
+from rota_contracts.streams import DEAD_LETTERS, JOBS, RUNS, TICKER_COMPLETIONS
+from rota_store import Database, is_transient
+from rota_ticker.handlers import Ticker
+from rota_ticker.repository import Repository
+from rota_ticker.settings import TickerSettings
+
+log = logs.logger(__name__)
+
+
+@contextlib.asynccontextmanager
+async def wiring(settings: TickerSettings, lifetime: Lifetime) -> AsyncIterator[None]:
+    database = Database(
+        settings.postgres_url.get_secret_value(), application="ticker", pool_size=settings.postgres_pool_size
+    )
+    seed = settings.nats_nkey_seed
+    async with health_served(settings, lifetime), contextlib.AsyncExitStack() as closing:
+        closing.push_async_callback(database.close)
+        lifetime.checks["postgres"] = database.check
+        bus = await Bus.connect(
+            settings.nats_url, service="ticker", seed=seed.get_secret_value() if seed else None
+        )
+        closing.push_async_callback(bus.close)
+        lifetime.checks["nats"] = bus.check
+        await bus.ensure([JOBS, RUNS, DEAD_LETTERS], [TICKER_COMPLETIONS])
+        ticker = Ticker(
+            Repository(database),
+            bus,
+            batch_size=settings.batch_size,
+            redispatch_seconds=settings.redispatch_seconds,
+        )
+
+        async def wake(_subject: str, _payload: bytes) -> None:
+            ticker.wake.set()
+
+        await bus.listen("job.changed.*.*", wake)
+        await bus.listen("run.requested.*.*", wake)
+        completions = await bus.subscribe(TICKER_COMPLETIONS)
+        serving = lifetime.spawn(
+            serve(completions, ticker.on_attempts, is_transient=is_transient), "completions"
+        )
+        lifetime.spawn(keep_time(ticker, settings.poll_seconds, lifetime.stopping), "clock")
+        lifetime.spawn(
+            periodically(
+                ticker.reconcile,
+                seconds=settings.reconcile_seconds,
+                stopping=lifetime.stopping,
+                name="reconcile",
+            ),
+            "reconcile",
+        )
+        yield
+        await completions.stop()
+        await serving
+
+
+async def keep_time(ticker: Ticker, poll_seconds: float, stopping: asyncio.Event) -> None:
+    """Fires what is due, then sleeps until the next due instant, a hint or the poll."""
+    next_poll = 0.0
+    while not stopping.is_set():
+        try:
+            while await ticker.fire():
+                pass
+            if ticker.wake.is_set() or time.monotonic() >= next_poll:
+                ticker.wake.clear()
+                next_poll = time.monotonic() + poll_seconds
+                await ticker.plan()
+                await ticker.admit_requests()
+                while await ticker.dispatch():
+                    pass
+            patience = await ticker.idle_seconds(next_poll - time.monotonic())
+        except Exception as error:  # noqa: BLE001  the edge of the loop: told, then tried again
+            log.warning("the clock stumbled", action="clock_failed", error=repr(error))
+            patience = min(1.0, poll_seconds)
+        await _sleep(patience, ticker.wake, stopping)
+
+
+async def _sleep(seconds: float, wake: asyncio.Event, stopping: asyncio.Event) -> None:
+    """Until the time is over, somebody wakes the ticker, or the service stops."""
+    waits = [asyncio.create_task(wake.wait()), asyncio.create_task(stopping.wait())]
+    try:
+        await asyncio.wait(waits, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
