@@ -63,6 +63,8 @@ class Api:
         while True:
             left = _PAGE if limit is None else min(limit - len(items), _PAGE)
             page = self.get(path, **parameters, cursor=cursor, limit=left)
+            if not isinstance(page, dict) or not isinstance(page.get("items"), list):
+                raise _no_gateway(self.url)
             items += page["items"]
             cursor = page.get("next_cursor")
             if cursor is None or (limit is not None and len(items) >= limit):
@@ -116,9 +118,11 @@ def _json(response: httpx2.Response) -> Any:
     try:
         return response.json()
     except ValueError as error:
-        raise CliError(
-            f"{response.url} did not answer in JSON: is it a Rota gateway?", remedy="check --url"
-        ) from error
+        raise _no_gateway(str(response.url)) from error
+
+
+def _no_gateway(url: str) -> CliError:
+    return CliError(f"{url} does not answer as a gateway does: is it one?", remedy="check --url")
 
 
 def _problem(response: httpx2.Response) -> Mapping[str, Any]:
