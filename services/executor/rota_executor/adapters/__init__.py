@@ -1,0 +1,1 @@
+"""What lies outside: models, tools, and the runtime that lets agents use them."""

@@ -1,0 +1,135 @@
+"""The style `conversation`: one exchange about the prompt, in which the model may call tools."""
+
+from pydantic_ai import Agent as Runner
+from pydantic_ai import DeferredToolRequests, ModelRetry, RunContext, capture_run_messages
+from pydantic_ai.exceptions import UnexpectedModelBehavior
+from pydantic_ai.messages import FilePart, ModelMessage, ModelResponse, TextPart, ToolReturnPart
+
+from rota_contracts.events import ContentBlock, PendingAction
+from rota_executor.adapters.session import Session
+from rota_executor.adapters.transcript import entries, turns
+from rota_executor.domain import Content, Outcome, clean
+from rota_executor.errors import ModelFailedError
+from rota_executor.facts import invented_numbers, report
+
+Output = str | DeferredToolRequests
+TRIES_FOR_TOOLS = 3
+TRIES_FOR_OUTPUT = 2
+
+
+async def converse(session: Session) -> Outcome:
+    """Asks the model once, tools and all.
+
+    Raises:
+        ModelFailedError: the answer holds numbers from nowhere, also when asked again.
+        Exception: whatever the model, its provider or the runtime raise.
+
+    """
+    grounding = _Grounding(session)
+    runner: Runner[None, Output] = Runner(
+        session.model,
+        deps_type=type(None),
+        output_type=[str, DeferredToolRequests],
+        instructions=session.agent.system_prompt or None,
+        model_settings=session.settings,
+        toolsets=list(session.toolsets),
+        retries={"tools": TRIES_FOR_TOOLS, "output": TRIES_FOR_OUTPUT},
+        name=session.agent.name,
+    )
+    if session.agent.grounding == "numbers":
+        runner.output_validator(grounding.check)
+    history = turns(session.agent.examples)
+    with capture_run_messages() as messages:
+        try:
+            result = await runner.run(
+                prompt_with_facts(session),
+                message_history=history or None,
+                usage=session.spent,
+                usage_limits=session.limits,
+            )
+        except UnexpectedModelBehavior as error:
+            grounding.raise_invention(error)
+            raise
+        finally:
+            session.record.transcript += entries(messages[len(history) :])
+            session.note_usage()
+    session.note_model(result.response.model_name)
+    new = messages[len(history) :]
+    if isinstance(result.output, DeferredToolRequests):
+        return Outcome("partial", _said_so_far(new), _pending(result.output))
+    return Outcome("success", _content(result.response, result.output))
+
+
+def prompt_with_facts(session: Session) -> str:
+    """The prompt, and the facts below it: those that need attention first and marked."""
+    if not session.facts:
+        return session.prompt
+    texts = [fact.text for fact in session.facts]
+    return f"{session.prompt}\n\nFacts:\n{report(texts, texts)}".lstrip()
+
+
+class _Grounding:
+    """No number may stand in the answer that neither the prompt nor a fact nor a tool said."""
+
+    def __init__(self, session: Session) -> None:
+        self._prompt = prompt_with_facts(session)
+        self._invented: list[str] = []
+
+    async def check(self, context: RunContext[None], output: Output) -> Output:
+        if isinstance(output, str):
+            self._invented = invented_numbers(output, [self._prompt, *_tool_outputs(context.messages)])
+            if self._invented:
+                raise ModelRetry(
+                    f"These numbers stand neither in the prompt nor in what a tool said: "
+                    f"{', '.join(self._invented)}. Answer again without them, and do not number lines."
+                )
+        return output
+
+    def raise_invention(self, error: Exception) -> None:
+        if self._invented:
+            raise ModelFailedError(
+                "The answer was discarded: it held numbers that stand neither in the prompt nor in what "
+                f"a tool said ({', '.join(self._invented[:10])}), also when the model was asked again."
+            ) from error
+
+
+def _tool_outputs(messages: list[ModelMessage]) -> list[str]:
+    return [
+        part.model_response_str()
+        for message in messages
+        for part in message.parts
+        if isinstance(part, ToolReturnPart)
+    ]
+
+
+def _content(response: ModelResponse, output: str) -> Content:
+    """Text where there is one part; blocks where the model answered in several."""
+    blocks = [
+        ContentBlock(type="text", text=part.content)
+        if isinstance(part, TextPart)
+        else ContentBlock(type="file")
+        for part in response.parts
+        if isinstance(part, TextPart | FilePart)
+    ]
+    return blocks if len(blocks) > 1 else output
+
+
+def _said_so_far(messages: list[ModelMessage]) -> str:
+    return "\n\n".join(
+        part.content
+        for message in messages
+        if isinstance(message, ModelResponse)
+        for part in message.parts
+        if isinstance(part, TextPart) and part.content
+    )
+
+
+def _pending(requests: DeferredToolRequests) -> tuple[PendingAction, ...]:
+    return tuple(
+        PendingAction(
+            tool_call_id=call.tool_call_id,
+            tool_name=call.tool_name,
+            arguments=clean(call.args_as_dict()),
+        )
+        for call in [*requests.approvals, *requests.calls]
+    )

@@ -1,0 +1,88 @@
+"""Models by name: `local:…`, `anthropic:…`, `openai:…`, whatever a plug-in or the agent runtime knows.
+
+The client library of a provider is imported when a model of it is first used.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from pydantic_ai.exceptions import UserError
+from pydantic_ai.models import Model, infer_model
+from pydantic_ai.models.fallback import FallbackModel
+
+from rota_executor.adapters.registry import Registry
+from rota_executor.errors import InvalidConfigurationError
+
+
+@dataclass(frozen=True)
+class ModelServers:
+    """Where models without a public address are served."""
+
+    local_url: str | None = None
+    local_key: str | None = None
+    openai_url: str | None = None
+
+
+class Models:
+    """Models are kept with their connections; `close` closes those."""
+
+    def __init__(self, registry: Registry, servers: ModelServers) -> None:
+        self._registry = registry
+        self._servers = servers
+        self._kept: dict[str, Model] = {}
+        self._open = AsyncExitStack()
+        self._building = asyncio.Lock()
+
+    async def model(self, name: str, fallbacks: Sequence[str] = ()) -> Model:
+        """The model of that name, answering through the first of `fallbacks` that works when it fails.
+
+        Raises:
+            InvalidConfigurationError: one of the names cannot be used; says which and why.
+
+        """
+        models = [await self._one(one) for one in (name, *fallbacks)]
+        return FallbackModel(*models) if fallbacks else models[0]
+
+    async def close(self) -> None:
+        self._kept.clear()
+        await self._open.aclose()
+
+    async def _one(self, name: str) -> Model:
+        if name not in self._kept:
+            async with self._building:
+                if name not in self._kept:
+                    # In a thread: the import of a client library takes up to a second.
+                    model = await asyncio.to_thread(self._build, name)
+                    self._kept[name] = await self._open.enter_async_context(model)
+        return self._kept[name]
+
+    def _build(self, name: str) -> Model:
+        prefix, _, rest = name.partition(":")
+        try:
+            if factory := self._registry.model_factory(prefix):
+                return factory(rest)
+            if prefix == "local":
+                return self._local(rest)
+            if prefix == "openai" and self._servers.openai_url:
+                # Servers that are compatible speak the chat interface, few the newer one.
+                return infer_model(f"openai-chat:{rest}")
+            return infer_model(name)
+        except (UserError, ImportError, ValueError) as error:
+            raise InvalidConfigurationError(f"The model {name!r} cannot be used: {error}") from error
+
+    def _local(self, name: str) -> Model:
+        if not self._servers.local_url:
+            raise InvalidConfigurationError(
+                f"The model 'local:{name}' cannot be used: the executor knows no local model server. "
+                "Start Rota with one (--model local), set EXECUTOR_LOCAL_MODEL_URL, "
+                "or name another model in the agent."
+            )
+        from pydantic_ai.models.openai import OpenAIChatModel  # noqa: PLC0415  slow, often not needed
+        from pydantic_ai.providers.openai import OpenAIProvider  # noqa: PLC0415  as above
+
+        provider = OpenAIProvider(
+            base_url=self._servers.local_url, api_key=self._servers.local_key or "no-key-set"
+        )
+        return OpenAIChatModel(name, provider=provider)

@@ -1,0 +1,52 @@
+"""Tools that run before the model: their output is handed over as facts, no tokens are spent on deciding."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from rota_executor.adapters.approval import Guard
+from rota_executor.adapters.registry import Registry
+from rota_executor.adapters.transcript import entry
+from rota_executor.agent import ToolLink
+from rota_executor.domain import Record
+from rota_executor.errors import ToolFailedError
+from rota_executor.facts import facts_of
+
+
+class Fact(NamedTuple):
+    """`is_failure`: the tool gave nothing, the text says why."""
+
+    text: str
+    is_failure: bool = False
+
+
+async def prefetched(
+    links: Sequence[ToolLink], registry: Registry, guard_of: Callable[[ToolLink], Guard], record: Record
+) -> list[Fact]:
+    """The facts of all linked tools, in their order; a tool that fails is a fact and a warning."""
+    outputs = await asyncio.gather(*(_facts(link, registry, guard_of(link), record) for link in links))
+    return [fact for facts in outputs for fact in facts]
+
+
+async def _facts(link: ToolLink, registry: Registry, guard: Guard, record: Record) -> list[Fact]:
+    name = link.tool_name
+    tool = registry.tool(name)
+    if tool is None:
+        record.warnings.append(unknown_tool(name))
+        return []
+    try:
+        output = await guard.call(tool, link.arguments)
+    except ToolFailedError as error:
+        text = f"the tool {name} failed: {error}"
+        record.warnings.append(f"{text[0].upper()}{text[1:]}.")
+        record.transcript.append(entry("tool", text))
+        return [Fact(text, is_failure=True)]
+    record.transcript.append(entry("tool", f"{name}: {output}"))
+    return [Fact(text) for text in facts_of(output)]
+
+
+def unknown_tool(name: str) -> str:
+    return (
+        f"The tool {name!r} is linked to the agent, but this executor does not have it; "
+        "the run went on without it."
+    )

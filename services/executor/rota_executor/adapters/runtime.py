@@ -1,0 +1,94 @@
+"""Runs an agent: its model, its tools behind the approval wrapper, its style. Built anew for every run."""
+
+from dataclasses import dataclass
+
+from pydantic_ai.models import Model
+from pydantic_ai.toolsets import AbstractToolset
+
+from rota_chassis import logs
+from rota_executor.adapters import approval, failures
+from rota_executor.adapters.approval import Guard, HoldsLease
+from rota_executor.adapters.conversation import converse
+from rota_executor.adapters.models import Models
+from rota_executor.adapters.per_fact import write_report
+from rota_executor.adapters.prefetch import prefetched, unknown_tool
+from rota_executor.adapters.registry import Registry
+from rota_executor.adapters.session import Session
+from rota_executor.adapters.transcript import entry
+from rota_executor.agent import Agent, ToolLink
+from rota_executor.domain import Outcome, Record
+from rota_executor.errors import InternalRunError
+
+log = logs.logger(__name__)
+
+
+@dataclass(frozen=True)
+class Runtime:
+    registry: Registry
+    models: Models
+    tool_timeout_seconds: float
+
+    async def run(self, agent: Agent, prompt: str, record: Record, holds_lease: HoldsLease) -> Outcome:
+        """The answer of the agent.
+
+        Raises:
+            RunError: there is none; the message is for people.
+
+        """
+        record.model, record.agent_revision = agent.model, agent.revision
+        if agent.system_prompt:
+            record.transcript.append(entry("system", agent.system_prompt))
+        model: Model | None = None
+        try:
+            model = await self.models.model(agent.model, agent.fallback_models)
+            return await self._answer(agent, model, prompt, record, holds_lease)
+        except Exception as error:
+            said = failures.run_error(error, agent.model, model)
+            if isinstance(said, InternalRunError):
+                log.error(  # noqa: TRY400  a traceback's message may hold a prompt
+                    "an agent could not be run",
+                    action="run_failed",
+                    agent=agent.name,
+                    error=type(error).__name__,
+                    origin=failures.origin(error),
+                )
+            raise said from error
+
+    async def _answer(
+        self, agent: Agent, model: Model, prompt: str, record: Record, holds_lease: HoldsLease
+    ) -> Outcome:
+        def guard_of(link: ToolLink) -> Guard:
+            return Guard(link.policy, holds_lease, self.tool_timeout_seconds)
+
+        facts = await prefetched(agent.links("prefetch"), self.registry, guard_of, record)
+        session = Session(agent, model, record, prompt, facts)
+        if agent.style == "per_fact":
+            return await write_report(session)
+        session.toolsets = [
+            toolset
+            for link in agent.links("model")
+            if (toolset := self._toolset(link, guard_of(link), record)) is not None
+        ]
+        return await converse(session)
+
+    def _toolset(self, link: ToolLink, guard: Guard, record: Record) -> AbstractToolset[None] | None:
+        """The tool behind its guard; without it, the run goes on without the tool, never with a bare one."""
+        tool = self.registry.tool(link.tool_name)
+        if tool is None:
+            record.warnings.append(unknown_tool(link.tool_name))
+            return None
+        try:
+            return approval.wrapped(tool, guard)
+        except Exception as error:  # noqa: BLE001  whatever it is, the tool must not be used unwrapped
+            log.warning(
+                "a tool could not be wrapped",
+                action="wrapping_failed",
+                tool=link.tool_name,
+                error=repr(error),
+                origin=failures.origin(error),
+            )
+            record.warnings.append(
+                f"The tool {link.tool_name!r} could not be put under approval "
+                f"({failures.reason(error)}); the run went on without it."
+            )
+            return None

@@ -1,0 +1,70 @@
+"""An agent as it is configured: read fresh for every run, checked when it is read."""
+
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from rota_executor.errors import InvalidConfigurationError
+
+Policy = Literal["auto", "ask", "deny"]
+
+
+class Example(Struct, frozen=True):
+    """A few-shot turn: what was asked and what a good answer is."""
+
+    input: str
+    output: str
+
+
+class ToolLink(Struct, frozen=True, kw_only=True):
+    """A tool of the agent: the model calls it (`model`), or it runs before the model (`prefetch`)."""
+
+    tool_name: str
+    mode: Literal["model", "prefetch"] = "model"
+    policy: Policy = "auto"
+    arguments: dict[str, Any] = {}
+
+
+class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bounds of one run, checked before each request to the model."""
+
+    request_limit: int | None = 50
+    tool_calls_limit: int | None = None
+    input_tokens_limit: int | None = None
+    output_tokens_limit: int | None = None
+    total_tokens_limit: int | None = None
+
+
+class Agent(Struct, frozen=True, kw_only=True):
+    id: UUID
+    name: str
+    model: str
+    system_prompt: str
+    fallback_models: list[str] = []
+    model_settings: dict[str, Any] = {}
+    examples: list[Example] = []
+    style: Literal["conversation", "per_fact"] = "conversation"
+    grounding: Literal["none", "numbers"] = "none"
+    limits: Limits = Limits()
+    revision: int = 1
+    tools: list[ToolLink] = []
+
+    def links(self, mode: Literal["model", "prefetch"]) -> list[ToolLink]:
+        return [link for link in self.tools if link.mode == mode]
+
+
+def parse(document: str) -> Agent:
+    """The agent that a JSON document describes.
+
+    Raises:
+        InvalidConfigurationError: a field has another form than the executor understands; says which.
+
+    """
+    try:
+        return msgspec.json.decode(document, type=Agent)
+    except msgspec.ValidationError as error:
+        raise InvalidConfigurationError(
+            f"The configuration of the agent cannot be used: {error}. Correct the agent."
+        ) from error

@@ -1,0 +1,51 @@
+"""The agents of a batch, loaded fresh with one query."""
+
+import asyncio
+from collections.abc import Iterable
+from uuid import UUID
+
+from rota_chassis import logs
+from rota_contracts.events import JobDue
+from rota_executor.agent import Agent, parse
+from rota_executor.domain import agent_not_found_message
+from rota_executor.errors import AgentNotFoundError
+from rota_executor.repository import Repository
+from rota_store import is_transient
+
+log = logs.logger(__name__)
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
+
+
+class LoadedAgents:
+    def __init__(self, documents: dict[tuple[UUID, str], str]) -> None:
+        self._documents = documents
+
+    def of(self, event: JobDue) -> Agent:
+        """The agent that the event's job names.
+
+        Raises:
+            AgentNotFoundError: neither its context nor the system has one of that name.
+            InvalidConfigurationError: it is there and cannot be understood.
+
+        """
+        name = event.job.agent_name
+        document = self._documents.get((event.context_id, name))
+        if document is None:
+            raise AgentNotFoundError(agent_not_found_message(name))
+        return parse(document)
+
+
+async def load(repository: Repository, events: Iterable[JobDue]) -> LoadedAgents:
+    """The agents of all events; waits while PostgreSQL is away."""
+    wanted = list({(event.context_id, event.job.agent_name) for event in events})
+    pause = FIRST_PAUSE
+    while True:
+        try:
+            return LoadedAgents(await repository.agents(wanted))
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            log.warning("agents cannot be loaded yet", action="agents_wait", error=repr(error))
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)

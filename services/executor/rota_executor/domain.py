@@ -1,0 +1,210 @@
+"""Pure decisions about attempts: what a lost claim means, what the agent is asked, what is told after."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from rota_contracts.events import (
+    ContentBlock,
+    ErrorKind,
+    JobCompleted,
+    JobDue,
+    PendingAction,
+    RunStatus,
+    Usage,
+)
+from rota_contracts.ids import session_id_for
+
+Verdict = Literal["ended", "stale", "elsewhere"]
+Content = str | list[ContentBlock]
+
+# Trying again changes nothing about these.
+PERMANENT_KINDS: frozenset[ErrorKind] = frozenset(
+    {"agent_not_found", "invalid_configuration", "cancelled", "lost"}
+)
+# NATS takes messages of 1 MiB. In JSON a character may take six bytes; results keeps 50,000 characters.
+MAX_CONTENT = 60_000
+MAX_PROMPT = 20_000
+MAX_MESSAGE = 2_000
+MAX_WARNINGS = 50
+MAX_ARGUMENTS_BYTES = 200_000
+MAX_TRANSCRIPT_MESSAGES = 200
+MAX_TRANSCRIPT_CONTENT = 50_000  # characters of one message
+MAX_TRANSCRIPT = 2_000_000  # characters of all of them
+
+
+@dataclass
+class Record:
+    """What is known of a run while it goes on, and stays known when it fails."""
+
+    warnings: list[str] = field(default_factory=list)
+    transcript: list[dict[str, str]] = field(default_factory=list)
+    usage: Usage = Usage()  # noqa: RUF009  immutable
+    model: str | None = None
+    agent_revision: int | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an attempt ended."""
+
+    status: RunStatus
+    content: Content = ""
+    pending_actions: tuple[PendingAction, ...] = ()
+    error_kind: ErrorKind | None = None
+    error_message: str | None = None
+
+
+def verdict(attempt: int, *, state: str | None, is_open: bool, current_attempt: int | None) -> Verdict:
+    """What to make of an attempt that was not won.
+
+    Args:
+        attempt: the attempt that the message asks for
+        state: of that attempt, if it was ever claimed
+        is_open: whether the occurrence is known and not closed
+        current_attempt: the attempt that the occurrence is at
+
+    """
+    if state == "ended":
+        return "ended"
+    if not is_open or current_attempt != attempt:
+        return "stale"
+    return "elsewhere"
+
+
+def is_final(status: RunStatus, error_kind: ErrorKind | None, *, failures: int, max_retries: int) -> bool:
+    """Whether no other attempt will follow this one."""
+    if status != "error" or error_kind in PERMANENT_KINDS:
+        return True
+    return failures >= max_retries
+
+
+def lost_message(losses: int) -> str:
+    return (
+        f"The executor that held this run vanished {losses} times, so the run was not tried again. "
+        "Look at the executor's log and memory, then run the job now."
+    )
+
+
+def timeout_message(seconds: int) -> str:
+    return f"The run was stopped after {seconds} s, the job's timeout."
+
+
+def agent_not_found_message(name: str) -> str:
+    return f"The agent {name!r} does not exist in this context; create it or name another one in the job."
+
+
+def prompt_of(event: JobDue) -> str:
+    """What the agent is asked: the job's prompt, what the caller added, which due times it stands for."""
+    parts = [event.job.skill_prompt, event.prompt_context]
+    if event.instants > 1:
+        first = event.first_instant or event.scheduled_for
+        parts.append(
+            f"This run stands for {event.instants} due times, "
+            f"from {_instant(first)} to {_instant(event.scheduled_for)}."
+        )
+    return "\n\n".join(part for part in parts if part)
+
+
+def _instant(instant: datetime) -> str:
+    return instant.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def completed(
+    event: JobDue, outcome: Outcome, record: Record, *, started_at: datetime, duration: timedelta
+) -> JobCompleted:
+    """The event that says how an attempt ended, cut so that it fits into a message."""
+    outcome = _bounded(outcome)
+    return JobCompleted(
+        context_id=event.context_id,
+        job_id=event.job_id,
+        run_id=event.run_id,
+        attempt=event.attempt,
+        status=outcome.status,
+        final=is_final(
+            outcome.status, outcome.error_kind, failures=event.failures, max_retries=event.job.max_retries
+        ),
+        content=cut_content(clean(outcome.content), MAX_CONTENT),
+        execution_duration_ms=round(duration / timedelta(milliseconds=1)),
+        session_id=session_id_for(event.run_id, event.attempt),
+        agent_name=event.job.agent_name,
+        prompt=clean(prompt_of(event))[:MAX_PROMPT],
+        trigger=event.trigger,
+        scheduled_for=event.scheduled_for,
+        started_at=started_at,
+        completed_at=started_at + duration,
+        job_name=event.job.name,
+        cron_expression=event.job.cron_expression,
+        error_kind=outcome.error_kind,
+        error_message=outcome.error_message and clean(outcome.error_message)[:MAX_MESSAGE],
+        warnings=[clean(warning)[:MAX_MESSAGE] for warning in record.warnings[:MAX_WARNINGS]],
+        pending_actions=list(outcome.pending_actions),
+        usage=record.usage,
+        agent_revision=record.agent_revision,
+        model=record.model,
+        owner_id=event.job.owner_id,
+    )
+
+
+def _bounded(outcome: Outcome) -> Outcome:
+    """A call that is too large to be shown to the person who decides is no call to decide on."""
+    size = sum(len(repr(action.arguments).encode(errors="replace")) for action in outcome.pending_actions)
+    if size <= MAX_ARGUMENTS_BYTES:
+        return outcome
+    return Outcome(
+        status="error",
+        content=outcome.content,
+        error_kind="model_error",
+        error_message=(
+            f"The model asked to call a tool with arguments of {size // 1000} kB; "
+            f"at most {MAX_ARGUMENTS_BYTES // 1000} kB can be put before a person for approval."
+        ),
+    )
+
+
+def cut_content(content: Content, limit: int) -> Content:
+    """The first `limit` characters; of blocks, those that begin within the limit."""
+    if isinstance(content, str):
+        return content[:limit]
+    blocks = []
+    for block in content:
+        if limit <= 0:
+            break
+        blocks.append(ContentBlock(type=block.type, text=block.text[:limit]))
+        limit -= len(block.text) + 1
+    return blocks
+
+
+def clean(value: Any) -> Any:
+    """The same value without what PostgreSQL's jsonb or UTF-8 cannot hold: NUL and lone surrogates."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode().replace("\x00", "\N{REPLACEMENT CHARACTER}")
+    if isinstance(value, ContentBlock):
+        return ContentBlock(type=clean(value.type), text=clean(value.text))
+    if isinstance(value, dict):
+        return {clean(str(name)): clean(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [clean(item) for item in value]
+    return value
+
+
+def bounded_transcript(messages: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The first and the last messages of a conversation, each cut; what is left out is said in between."""
+    if len(messages) > MAX_TRANSCRIPT_MESSAGES:
+        tail = MAX_TRANSCRIPT_MESSAGES // 2
+        head = MAX_TRANSCRIPT_MESSAGES - tail - 1
+        left_out = len(messages) - head - tail
+        note = {"role": "system", "content": f"({left_out} messages are not kept)"}
+        messages = [*messages[:head], note, *messages[-tail:]]
+    limit = min(MAX_TRANSCRIPT_CONTENT, MAX_TRANSCRIPT // max(1, len(messages)))
+    return [{"role": message["role"], "content": clean(message["content"])[:limit]} for message in messages]
+
+
+def ids(event: JobDue) -> dict[str, str | int]:
+    """What every log line about an attempt carries."""
+    return {
+        "run_id": str(event.run_id),
+        "job_id": str(event.job_id),
+        "context_id": str(event.context_id),
+        "attempt": event.attempt,
+    }

@@ -1,0 +1,42 @@
+"""Why a run ended without an answer; each message is a sentence for whoever reads the result."""
+
+from rota_chassis.errors import PermanentError, RetryableError, RotaError
+from rota_contracts.events import ErrorKind
+
+
+class RunError(RotaError):
+    """The run ends as an error of this kind."""
+
+    kind: ErrorKind
+
+
+class AgentNotFoundError(RunError, PermanentError):
+    kind = "agent_not_found"
+
+
+class InvalidConfigurationError(RunError, PermanentError):
+    kind = "invalid_configuration"
+
+
+class LostRunError(RunError, PermanentError):
+    kind = "lost"
+
+
+class ModelUnavailableError(RunError, RetryableError):
+    kind = "model_unavailable"
+
+
+class ModelFailedError(RunError, RetryableError):
+    kind = "model_error"
+
+
+class ToolFailedError(RunError, RetryableError):
+    kind = "tool_error"
+
+
+class RunTimeoutError(RunError, RetryableError):
+    kind = "timeout"
+
+
+class InternalRunError(RunError, RetryableError):
+    kind = "internal"

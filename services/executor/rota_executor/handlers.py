@@ -1,0 +1,156 @@
+"""What the executor does when jobs are due: claim, look why not, announce, run."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Literal
+
+from rota_bus import Delivery
+from rota_chassis import logs
+from rota_contracts.events import Event, JobDue, JobStarted
+from rota_contracts.ids import session_id_for
+from rota_executor import agents, metrics
+from rota_executor.agents import LoadedAgents
+from rota_executor.attempt import Attempt
+from rota_executor.domain import Verdict, ids, verdict
+from rota_executor.leases import Leases
+from rota_executor.repository import AttemptKey, Repository, Standing
+from rota_executor.runs import Runs
+from rota_store import is_transient
+
+log = logs.logger(__name__)
+
+Publish = Callable[[Sequence[Event]], Awaitable[None]]
+Did = Literal["started", "postponed", "dead"] | Verdict
+
+ELSEWHERE_SECONDS = 5.0  # if the other's lease expires meanwhile, the message is stale by then
+RETRY_SECONDS = 1.0
+ANNOUNCE_SECONDS = 2.0
+
+
+class Handlers:
+    def __init__(
+        self, repository: Repository, leases: Leases, runs: Runs, publish: Publish, *, executor: str
+    ) -> None:
+        self._repository = repository
+        self._leases = leases
+        self._runs = runs
+        self._publish = publish
+        self._executor = executor
+
+    async def on_job_due(self, batch: list[Delivery]) -> list[Did]:
+        """Starts what can be claimed and settles what cannot; what was done, per delivery."""
+        try:
+            return await self._claim(batch)
+        except Exception as error:  # noqa: BLE001  the edge of a loop: decided upon below
+            return await self._recover(batch, error)
+
+    async def _recover(self, batch: list[Delivery], error: Exception) -> list[Did]:
+        """PostgreSQL is away: later. Otherwise one message is at fault, which one by one will show."""
+        if is_transient(error):
+            log.warning("a batch waits", action="batch_waits", events=len(batch), error=repr(error))
+            for delivery in batch:
+                await delivery.nak(RETRY_SECONDS)
+            return ["postponed"] * len(batch)
+        if len(batch) > 1:
+            return [did for delivery in batch for did in await self.on_job_due([delivery])]
+        delivery = batch[0]
+        log.error(
+            "a message cannot be handled", action="event_failed", error=repr(error), **ids(_due(delivery))
+        )
+        if delivery.deliveries >= delivery.max_failures:
+            await delivery.dead(f"handling failed {delivery.deliveries} times: {error!r}")
+            return ["dead"]
+        await delivery.nak(RETRY_SECONDS)
+        return ["postponed"]
+
+    async def _claim(self, batch: list[Delivery]) -> list[Did]:
+        asked = asyncio.get_running_loop().time()
+        won = await self._repository.claim([_due(delivery) for delivery in batch])
+        deadline = self._leases.deadline(asked)
+        started: dict[AttemptKey, Attempt] = {}
+        others: list[Delivery] = []
+        for delivery in batch:
+            key = _key(delivery)
+            if key in won and key not in started:
+                started[key] = Attempt(delivery, started_at=won[key], claimed=asked, deadline=deadline)
+            else:
+                others.append(delivery)
+        self._start(list(started.values()))
+        verdicts = await self._settle(others)
+        return [
+            "started"
+            if (attempt := started.get(_key(delivery))) and attempt.delivery is delivery
+            else verdicts[id(delivery)]
+            for delivery in batch
+        ]
+
+    def _start(self, attempts: list[Attempt]) -> None:
+        if not attempts:
+            return
+        loading = asyncio.create_task(self._prepare(attempts), name="prepare")
+        for attempt in attempts:
+            if attempt.event.attempt == 1:
+                metrics.LATENESS.observe(
+                    max(0.0, (attempt.started_at - attempt.event.effective_at).total_seconds())
+                )
+            self._runs.start(attempt, loading)
+
+    async def _prepare(self, attempts: list[Attempt]) -> LoadedAgents:
+        events = [attempt.event for attempt in attempts]
+        loaded, _ = await asyncio.gather(agents.load(self._repository, events), self._announce(attempts))
+        return loaded
+
+    async def _announce(self, attempts: list[Attempt]) -> None:
+        """Says that they began; nothing depends on it, so that failing to is only logged."""
+        try:
+            async with asyncio.timeout(ANNOUNCE_SECONDS):
+                await self._publish([_started(a.event, a.started_at, self._executor) for a in attempts])
+        except Exception as error:  # noqa: BLE001  whatever it is, the runs go on
+            log.warning("starts were not announced", action="announce_failed", error=repr(error))
+
+    async def _settle(self, others: list[Delivery]) -> dict[int, Verdict]:
+        """Settles what was not won; the verdict by the identity of the delivery."""
+        if not others:
+            return {}
+        standings = await self._repository.standings([_key(delivery) for delivery in others])
+        verdicts = {}
+        for delivery in others:
+            verdicts[id(delivery)] = said = _verdict(_due(delivery), standings[_key(delivery)])
+            log.info("a message was not run", action=said, **ids(_due(delivery)))
+            if said == "elsewhere":
+                await delivery.nak(ELSEWHERE_SECONDS)
+            else:
+                await delivery.ack()
+        return verdicts
+
+
+def _verdict(event: JobDue, standing: Standing) -> Verdict:
+    return verdict(
+        event.attempt,
+        state=standing.attempt_state,
+        is_open=standing.occurrence_open,
+        current_attempt=standing.current_attempt,
+    )
+
+
+def _due(delivery: Delivery) -> JobDue:
+    assert isinstance(delivery.event, JobDue)  # the consumer's filter lets nothing else through
+    return delivery.event
+
+
+def _key(delivery: Delivery) -> AttemptKey:
+    event = _due(delivery)
+    return AttemptKey(event.run_id, event.attempt)
+
+
+def _started(event: JobDue, started_at: datetime, executor: str) -> JobStarted:
+    return JobStarted(
+        context_id=event.context_id,
+        job_id=event.job_id,
+        run_id=event.run_id,
+        attempt=event.attempt,
+        executor=executor,
+        session_id=session_id_for(event.run_id, event.attempt),
+        started_at=started_at,
+    )

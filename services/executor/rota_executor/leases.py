@@ -1,0 +1,59 @@
+"""The leases of all running attempts, renewed together.
+
+An attempt stops by itself a tenth of the lease before it ends, whatever has become of PostgreSQL.
+"""
+
+import asyncio
+
+from rota_executor.attempt import Attempt
+from rota_executor.repository import AttemptKey, Repository
+
+
+class Leases:
+    def __init__(self, repository: Repository, *, seconds: float) -> None:
+        self._repository = repository
+        self._held: dict[AttemptKey, Attempt] = {}
+        self._seconds = seconds
+
+    @property
+    def period(self) -> float:
+        """How often to renew, in seconds."""
+        return self._seconds / 4
+
+    def deadline(self, asked: float) -> float:
+        """When an attempt must have stopped whose lease was asked for at `asked`."""
+        return asked + self._seconds * 0.9
+
+    def hold(self, attempt: Attempt) -> None:
+        self._held[attempt.key] = attempt
+
+    def drop(self, attempt: Attempt) -> None:
+        attempt.close()
+        if self._held.get(attempt.key) is attempt:
+            del self._held[attempt.key]
+
+    def held(self) -> list[Attempt]:
+        return list(self._held.values())
+
+    async def renew(self) -> int:
+        """Extends every lease and tells NATS that the deliveries are worked on; how many were extended.
+
+        Raises:
+            Exception: PostgreSQL does not answer; nothing was extended.
+
+        """
+        attempts = self.held()
+        if not attempts:
+            return 0
+        for attempt in attempts:
+            await attempt.delivery.in_progress()
+        asked = asyncio.get_running_loop().time()
+        async with asyncio.timeout(self.period):
+            renewed = await self._repository.renew([attempt.key for attempt in attempts])
+        for attempt in attempts:
+            if attempt.key in renewed:
+                attempt.extend(self.deadline(asked))
+            elif attempt.completed is None:
+                attempt.lose()
+            # With the outcome on its way, the write of the outcome itself decides.
+        return len(renewed)

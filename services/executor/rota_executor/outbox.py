@@ -1,0 +1,163 @@
+"""Outcomes on their way out: written, then published, then confirmed; each time all that piled up."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from rota_chassis import logs
+from rota_contracts.codec import MalformedEventError, decode_payload, encode_payload
+from rota_contracts.events import Event, JobCompleted
+from rota_executor.attempt import Attempt
+from rota_executor.domain import bounded_transcript, ids
+from rota_executor.pile import Pile
+from rota_executor.repository import AttemptKey, Ended, Repository
+from rota_store import is_transient
+
+log = logs.logger(__name__)
+
+Publish = Callable[[Sequence[Event]], Awaitable[None]]
+MAX_BATCH = 100
+MAX_SWEPT = 200
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
+
+
+@dataclass(eq=False)
+class _Entry:
+    attempt: Attempt
+    completed: JobCompleted
+    written: asyncio.Future[bool] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    is_plain: bool = False
+
+    def ended(self) -> Ended:
+        transcript = [] if self.is_plain else bounded_transcript(self.attempt.record.transcript)
+        return Ended(
+            self.attempt.key,
+            encode_payload(self.completed).decode(),
+            msgspec.json.encode(transcript).decode(),
+        )
+
+    def settle(self, *, written: bool) -> None:
+        if not self.written.done():
+            self.written.set_result(written)
+
+    def without_answer(self, error: Exception) -> None:
+        """What PostgreSQL does not take cannot be kept; that the run ended can."""
+        self.is_plain = True
+        self.completed = msgspec.structs.replace(
+            self.completed,
+            status="error",
+            content="",
+            pending_actions=[],
+            error_kind="internal",
+            error_message=f"The answer could not be stored ({type(error).__name__}).",
+        )
+
+
+class Outbox:
+    def __init__(self, repository: Repository, publish: Publish, *, sweep_age_seconds: float) -> None:
+        self._repository = repository
+        self._publish = publish
+        self._sweep_age_seconds = sweep_age_seconds
+        self._to_write: Pile[_Entry] = Pile()
+        self._to_publish: Pile[_Entry] = Pile()
+
+    async def write(self, attempt: Attempt, completed: JobCompleted) -> bool:
+        """Returns when the outcome is written, or with False when the lease was not held any more."""
+        entry = _Entry(attempt, completed)
+        self._to_write.put(entry)
+        return await entry.written
+
+    async def writing(self) -> None:
+        """The loop that writes outcomes."""
+        while True:
+            async with self._to_write.taken(MAX_BATCH) as entries:
+                await self._write(entries)
+
+    async def publishing(self) -> None:
+        """The loop that publishes what is written."""
+        while True:
+            async with self._to_publish.taken(MAX_BATCH) as entries:
+                await self._publish_written(entries)
+
+    async def flush(self) -> None:
+        """Returns when all that was handed in has been written and published, as far as possible."""
+        await self._to_write.empty()
+        await self._to_publish.empty()
+
+    async def sweep(self) -> int:
+        """Publishes outcomes, of any executor, that nobody confirmed; how many."""
+        found = await self._repository.unpublished(
+            older_than_seconds=self._sweep_age_seconds, limit=MAX_SWEPT
+        )
+        events: dict[AttemptKey, Event] = {}
+        for key, outcome in found:
+            try:
+                events[key] = decode_payload(JobCompleted.TYPE, outcome.encode())
+            except MalformedEventError as error:
+                log.error(  # noqa: TRY400  the message says all
+                    "an outcome cannot be read",
+                    action="outcome_malformed",
+                    run_id=str(key.run_id),
+                    error=str(error),
+                )
+        if events:
+            await self._publish(list(events.values()))
+            await self._repository.mark_published(list(events))
+            log.info("outcomes were published again", action="swept", count=len(events))
+        return len(events)
+
+    async def _write(self, entries: list[_Entry]) -> None:
+        pause = FIRST_PAUSE
+        # An attempt that was given up meanwhile no longer waits for its entry.
+        while waiting := [entry for entry in entries if not entry.written.done()]:
+            try:
+                written = await self._repository.end([entry.ended() for entry in waiting])
+            except Exception as error:  # noqa: BLE001  the edge of a loop: decided upon below
+                if is_transient(error):
+                    log.warning(
+                        "outcomes wait", action="outcomes_wait", count=len(waiting), error=repr(error)
+                    )
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, LONGEST_PAUSE)
+                else:
+                    await self._write_singly(waiting, error)
+                continue
+            self._settle(waiting, written)
+
+    async def _write_singly(self, entries: list[_Entry], error: Exception) -> None:
+        """One outcome that cannot be written must not hold up the others."""
+        if len(entries) > 1:
+            for entry in entries:
+                await self._write([entry])
+            return
+        entry = entries[0]
+        log.error(
+            "an outcome cannot be stored",
+            action="outcome_refused",
+            error=type(error).__name__,
+            **ids(entry.attempt.event),
+        )
+        if entry.is_plain:
+            entry.settle(written=False)
+        else:
+            entry.without_answer(error)
+
+    def _settle(self, entries: list[_Entry], written: set[AttemptKey]) -> None:
+        for entry in entries:
+            is_written = entry.attempt.key in written
+            if is_written:
+                self._to_publish.put(entry)
+            entry.settle(written=is_written)
+
+    async def _publish_written(self, entries: list[_Entry]) -> None:
+        try:
+            await self._publish([entry.completed for entry in entries])
+            await self._repository.mark_published([entry.attempt.key for entry in entries])
+        except Exception as error:  # noqa: BLE001  the edge of a loop: the outcome is a row, the sweep publishes it
+            log.warning(
+                "outcomes wait for the sweep", action="publish_failed", count=len(entries), error=repr(error)
+            )
+        for entry in entries:
+            await entry.attempt.delivery.ack()

@@ -1,0 +1,190 @@
+"""Every SQL statement of the executor. It writes run_attempts and nothing else."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from rota_contracts.events import JobDue
+from rota_contracts.ids import session_id_for
+from rota_store import Database
+
+
+class AttemptKey(NamedTuple):
+    run_id: UUID
+    attempt: int
+
+
+class Standing(NamedTuple):
+    """What the ledger knows of an attempt that was not won."""
+
+    attempt_state: str | None
+    occurrence_open: bool
+    current_attempt: int | None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """An outcome to be written: `outcome` and `transcript` are JSON."""
+
+    key: AttemptKey
+    outcome: str
+    transcript: str
+
+
+class Unpublished(NamedTuple):
+    key: AttemptKey
+    outcome: str
+
+
+# One row per attempt of a batch.
+_ATTEMPTS = "unnest(CAST(:run_ids AS uuid[]), CAST(:attempts AS int[])) AS d(run_id, attempt)"
+_LEASE = "now() + make_interval(secs => :lease_seconds)"
+
+
+class Repository:
+    def __init__(self, database: Database, *, executor: str, lease_seconds: float) -> None:
+        self._database = database
+        self._executor = executor
+        self._lease_seconds = lease_seconds
+
+    async def claim(self, events: Sequence[JobDue]) -> dict[AttemptKey, datetime]:
+        """Claims attempts whose occurrence is open and at this attempt; the won ones and when they started."""
+        keys = [AttemptKey(event.run_id, event.attempt) for event in events]
+        rows = await self._database.fetch(
+            f"""
+            INSERT INTO run_attempts
+                (run_id, attempt, context_id, job_id, executor, state, lease_until, session_id)
+            SELECT o.run_id, o.attempt, o.context_id, o.job_id, :executor, 'running', {_LEASE}, d.session_id
+            FROM unnest(CAST(:run_ids AS uuid[]), CAST(:attempts AS int[]), CAST(:session_ids AS uuid[]))
+                AS d(run_id, attempt, session_id)
+            JOIN occurrences o
+                ON o.run_id = d.run_id AND o.attempt = d.attempt AND o.closed_at IS NULL
+            ON CONFLICT DO NOTHING
+            RETURNING run_id, attempt, started_at
+            """,
+            {
+                **_arrays(keys),
+                "session_ids": [session_id_for(*key) for key in keys],
+                "executor": self._executor,
+                "lease_seconds": self._lease_seconds,
+            },
+        )
+        return {AttemptKey(row.run_id, row.attempt): row.started_at for row in rows}
+
+    async def standings(self, keys: Sequence[AttemptKey]) -> dict[AttemptKey, Standing]:
+        """Why attempts could not be claimed."""
+        rows = await self._database.fetch(
+            f"""
+            SELECT d.run_id, d.attempt, a.state, o.attempt AS current_attempt,
+                   (o.run_id IS NOT NULL AND o.closed_at IS NULL) AS occurrence_open
+            FROM {_ATTEMPTS}
+            LEFT JOIN run_attempts a ON a.run_id = d.run_id AND a.attempt = d.attempt
+            LEFT JOIN occurrences o ON o.run_id = d.run_id
+            """,
+            _arrays(keys),
+        )
+        return {
+            AttemptKey(row.run_id, row.attempt): Standing(row.state, row.occurrence_open, row.current_attempt)
+            for row in rows
+        }
+
+    async def agents(self, wanted: Sequence[tuple[UUID, str]]) -> dict[tuple[UUID, str], str]:
+        """The configuration of each (context, name) as JSON; a context's own goes before the system-wide one."""
+        rows = await self._database.fetch(
+            """
+            SELECT DISTINCT ON (d.context_id, d.name) d.context_id, d.name, jsonb_build_object(
+                'id', a.id, 'name', a.name, 'model', a.model, 'system_prompt', a.system_prompt,
+                'fallback_models', a.fallback_models, 'model_settings', a.model_settings,
+                'examples', a.examples, 'style', a.style, 'grounding', a.grounding, 'limits', a.limits,
+                'revision', a.revision,
+                'tools', coalesce((
+                    SELECT jsonb_agg(jsonb_build_object(
+                        'tool_name', t.tool_name, 'mode', t.mode, 'policy', t.policy,
+                        'arguments', t.arguments) ORDER BY t.position, t.tool_name)
+                    FROM agent_tools t WHERE t.agent_id = a.id), '[]')
+                )::text AS document
+            FROM unnest(CAST(:contexts AS uuid[]), CAST(:names AS text[])) AS d(context_id, name)
+            JOIN agent_configurations a
+                ON a.name = d.name AND (a.context_id = d.context_id OR a.context_id IS NULL)
+            ORDER BY d.context_id, d.name, a.context_id NULLS LAST
+            """,
+            {"contexts": [context for context, _ in wanted], "names": [name for _, name in wanted]},
+        )
+        return {(row.context_id, row.name): row.document for row in rows}
+
+    async def renew(self, keys: Sequence[AttemptKey]) -> set[AttemptKey]:
+        """Extends leases that are still held; an attempt that is not returned is lost for good."""
+        rows = await self._database.fetch(
+            f"""
+            UPDATE run_attempts a SET lease_until = {_LEASE}
+            FROM {_ATTEMPTS}
+            WHERE a.run_id = d.run_id AND a.attempt = d.attempt
+              AND a.state = 'running' AND a.executor = :executor AND a.lease_until >= now()
+            RETURNING a.run_id, a.attempt
+            """,
+            {**_arrays(keys), "executor": self._executor, "lease_seconds": self._lease_seconds},
+        )
+        return {AttemptKey(row.run_id, row.attempt) for row in rows}
+
+    async def end(self, outcomes: Sequence[Ended]) -> set[AttemptKey]:
+        """Writes outcomes of attempts whose lease is held; the others have no outcome from here."""
+        rows = await self._database.fetch(
+            """
+            UPDATE run_attempts a
+            SET state = 'ended', ended_at = now(),
+                outcome = CAST(d.outcome AS jsonb), transcript = CAST(d.transcript AS jsonb)
+            FROM unnest(CAST(:run_ids AS uuid[]), CAST(:attempts AS int[]),
+                        CAST(:outcomes AS text[]), CAST(:transcripts AS text[]))
+                AS d(run_id, attempt, outcome, transcript)
+            WHERE a.run_id = d.run_id AND a.attempt = d.attempt
+              AND a.state = 'running' AND a.executor = :executor AND a.lease_until >= now()
+            RETURNING a.run_id, a.attempt
+            """,
+            {
+                **_arrays([ended.key for ended in outcomes]),
+                "outcomes": [ended.outcome for ended in outcomes],
+                "transcripts": [ended.transcript for ended in outcomes],
+                "executor": self._executor,
+            },
+        )
+        return {AttemptKey(row.run_id, row.attempt) for row in rows}
+
+    async def release(self, keys: Sequence[AttemptKey]) -> int:
+        """Hands unfinished attempts over: the ticker may dispatch their runs again at once."""
+        return await self._database.execute(
+            f"""
+            UPDATE run_attempts a SET state = 'released', lease_until = now()
+            FROM {_ATTEMPTS}
+            WHERE a.run_id = d.run_id AND a.attempt = d.attempt
+              AND a.state = 'running' AND a.executor = :executor
+            """,
+            {**_arrays(keys), "executor": self._executor},
+        )
+
+    async def mark_published(self, keys: Sequence[AttemptKey]) -> None:
+        await self._database.execute(
+            f"""
+            UPDATE run_attempts a SET published_at = now()
+            FROM {_ATTEMPTS} WHERE a.run_id = d.run_id AND a.attempt = d.attempt
+            """,
+            _arrays(keys),
+        )
+
+    async def unpublished(self, *, older_than_seconds: float, limit: int) -> list[Unpublished]:
+        """Outcomes whose publication nobody has confirmed, oldest first, of any executor."""
+        rows = await self._database.fetch(
+            """
+            SELECT run_id, attempt, outcome::text AS outcome FROM run_attempts
+            WHERE state = 'ended' AND published_at IS NULL
+              AND ended_at < now() - make_interval(secs => :age)
+            ORDER BY ended_at LIMIT :limit
+            """,
+            {"age": older_than_seconds, "limit": limit},
+        )
+        return [Unpublished(AttemptKey(row.run_id, row.attempt), row.outcome) for row in rows]
+
+
+def _arrays(keys: Sequence[AttemptKey]) -> dict[str, list[object]]:
+    return {"run_ids": [key.run_id for key in keys], "attempts": [key.attempt for key in keys]}

@@ -1,0 +1,139 @@
+"""The attempts that run in this process, each a task of its own."""
+
+import asyncio
+from datetime import timedelta
+
+import structlog
+
+from rota_chassis import logs
+from rota_executor import metrics
+from rota_executor.adapters import failures
+from rota_executor.adapters.runtime import Runtime
+from rota_executor.agents import LoadedAgents
+from rota_executor.attempt import Attempt
+from rota_executor.domain import Outcome, completed, ids, lost_message, prompt_of, timeout_message
+from rota_executor.errors import InternalRunError, LostRunError, RunError, RunTimeoutError
+from rota_executor.leases import Leases
+from rota_executor.outbox import Outbox
+from rota_executor.repository import Repository
+
+log = logs.logger(__name__)
+
+# How long outcomes that exist may take to be written when the process ends.
+FLUSH_SECONDS = 5.0
+# A message whose attempt was given up comes again after this, and is then judged by the ledger.
+REDELIVER_SECONDS = 5.0
+
+
+class Runs:
+    def __init__(
+        self, runtime: Runtime, repository: Repository, leases: Leases, outbox: Outbox, *, max_losses: int
+    ) -> None:
+        self._runtime = runtime
+        self._repository = repository
+        self._leases = leases
+        self._outbox = outbox
+        self._max_losses = max_losses
+
+    def start(self, attempt: Attempt, agents: "asyncio.Task[LoadedAgents]") -> None:
+        """Runs an attempt that was claimed as soon as the agents are loaded."""
+        self._leases.hold(attempt)
+        attempt.task = asyncio.create_task(self._run(attempt, agents), name=f"run-{attempt.key.run_id}")
+        metrics.RUNNING.inc()
+
+    async def drain(self, grace_seconds: float) -> int:
+        """Lets attempts finish within the grace period and hands over the rest; how many those were."""
+        await self._finished(self._leases.held(), grace_seconds)
+        unfinished = [attempt for attempt in self._leases.held() if attempt.completed is None]
+        for attempt in unfinished:
+            attempt.hand_over()
+        # Also waits for the outcomes of others that are being written.
+        await self._finished([*unfinished, *self._leases.held()], FLUSH_SECONDS)
+        await self._release(unfinished)
+        try:
+            async with asyncio.timeout(FLUSH_SECONDS):
+                await self._outbox.flush()
+        except TimeoutError:
+            log.warning("outcomes were left behind", action="flush_failed")
+        return len(unfinished)
+
+    async def _release(self, attempts: list[Attempt]) -> None:
+        if not attempts:
+            return
+        try:
+            await self._repository.release([attempt.key for attempt in attempts])
+        except Exception as error:  # noqa: BLE001  the process ends; without release the leases expire
+            log.warning("runs could not be released", action="release_failed", error=repr(error))
+        for attempt in attempts:
+            log.warning("the run was handed over", action="released", **ids(attempt.event))
+            await attempt.delivery.ack()
+
+    async def _finished(self, attempts: list[Attempt], seconds: float) -> None:
+        tasks = [attempt.task for attempt in attempts if attempt.task is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=seconds)
+
+    async def _run(self, attempt: Attempt, agents: "asyncio.Task[LoadedAgents]") -> None:
+        structlog.contextvars.bind_contextvars(**ids(attempt.event))
+        try:
+            outcome = await self._outcome(attempt, agents)
+            await self._end(attempt, outcome)
+        except asyncio.CancelledError:
+            if attempt.gone is None:
+                raise
+            metrics.ABANDONED.labels(attempt.gone).inc()
+            if attempt.gone == "lease_lost":
+                log.warning("the lease was lost, the run was stopped", action="lease_lost")
+                await attempt.delivery.nak(REDELIVER_SECONDS)
+        finally:
+            self._leases.drop(attempt)
+            metrics.RUNNING.dec()
+
+    async def _end(self, attempt: Attempt, outcome: Outcome) -> None:
+        duration = timedelta(seconds=asyncio.get_running_loop().time() - attempt.claimed)
+        attempt.completed = completed(
+            attempt.event, outcome, attempt.record, started_at=attempt.started_at, duration=duration
+        )
+        if not await self._outbox.write(attempt, attempt.completed):
+            log.warning("the outcome came too late and was dropped", action="outcome_dropped")
+            await attempt.delivery.nak(REDELIVER_SECONDS)
+            return
+        metrics.ATTEMPTS.labels(outcome.status).inc()
+        metrics.DURATION.observe(duration.total_seconds())
+        log.info(
+            "the attempt ended",
+            action="ended",
+            status=outcome.status,
+            error_kind=outcome.error_kind,
+            duration_ms=attempt.completed.execution_duration_ms,
+        )
+
+    async def _outcome(self, attempt: Attempt, agents: "asyncio.Task[LoadedAgents]") -> Outcome:
+        try:
+            return await self._answer(attempt, agents)
+        except RunError as error:
+            return Outcome("error", error_kind=error.kind, error_message=str(error))
+        except Exception as error:  # noqa: BLE001  a run always ends in an outcome
+            log.error(  # noqa: TRY400  a traceback's message may hold a prompt
+                "a run failed",
+                action="run_failed",
+                error=type(error).__name__,
+                origin=failures.origin(error),
+            )
+            told = failures.run_error(error, attempt.event.job.agent_name, None)
+            return Outcome("error", error_kind=InternalRunError.kind, error_message=str(told))
+
+    async def _answer(self, attempt: Attempt, agents: "asyncio.Task[LoadedAgents]") -> Outcome:
+        event = attempt.event
+        if event.losses >= self._max_losses:
+            raise LostRunError(lost_message(event.losses))
+        # The task is shared by a batch: one run that is cancelled must not cancel it for the others.
+        agent = (await asyncio.shield(agents)).of(event)
+        seconds = event.job.timeout_seconds
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                return await self._runtime.run(agent, prompt_of(event), attempt.record, attempt.require_lease)
+        except TimeoutError:
+            if limit.expired():
+                raise RunTimeoutError(timeout_message(seconds)) from None
+            raise

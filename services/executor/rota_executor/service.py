@@ -1,0 +1,115 @@
+"""Wiring: connections, the subscription to job.due, the loops; and their end in the right order."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator
+
+from rota_bus import Bus, Subscription
+from rota_chassis.lifecycle import Lifetime, health_served, periodically
+from rota_contracts.streams import EXECUTOR, JOBS
+from rota_executor.adapters import tools
+from rota_executor.adapters.models import Models, ModelServers
+from rota_executor.adapters.registry import Registry
+from rota_executor.adapters.runtime import Runtime
+from rota_executor.handlers import Handlers
+from rota_executor.leases import Leases
+from rota_executor.outbox import Outbox
+from rota_executor.repository import Repository
+from rota_executor.runs import Runs
+from rota_executor.settings import ExecutorSettings
+from rota_store import Database
+
+
+@contextlib.asynccontextmanager
+async def wired(settings: ExecutorSettings, lifetime: Lifetime) -> AsyncIterator[None]:
+    """The executor, running; on leaving, it finishes what runs and hands over the rest."""
+    registry = registry_of(settings)
+    models = Models(registry, _model_servers(settings))
+    database = Database(
+        settings.postgres_url.get_secret_value(),
+        application="executor",
+        pool_size=settings.postgres_pool_size,
+    )
+    seed = settings.nats_nkey_seed
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(database.close)
+        stack.push_async_callback(models.close)
+        lifetime.checks["postgres"] = database.check
+        lifetime.checks["nats"] = _connecting
+        await stack.enter_async_context(health_served(settings, lifetime))
+        bus = await Bus.connect(
+            settings.nats_url, service="executor", seed=seed.get_secret_value() if seed else None
+        )
+        stack.push_async_callback(bus.close)
+        await bus.ensure([JOBS], [EXECUTOR])
+        runtime = Runtime(registry, models, settings.tool_timeout_seconds)
+        await stack.enter_async_context(_running(settings, lifetime, database, bus, runtime))
+        lifetime.checks["nats"] = bus.check
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _running(
+    settings: ExecutorSettings, lifetime: Lifetime, database: Database, bus: Bus, runtime: Runtime
+) -> AsyncIterator[None]:
+    # Another name after a restart: a new process holds nothing that an old one held.
+    executor = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(3)}"
+    repository = Repository(database, executor=executor, lease_seconds=settings.lease_seconds)
+    leases = Leases(repository, seconds=settings.lease_seconds)
+    outbox = Outbox(repository, bus.publish, sweep_age_seconds=settings.sweep_seconds)
+    runs = Runs(runtime, repository, leases, outbox, max_losses=settings.max_losses)
+    handlers = Handlers(repository, leases, runs, bus.publish, executor=executor)
+    drained = asyncio.Event()
+    loops = [
+        lifetime.spawn(
+            periodically(leases.renew, seconds=leases.period, stopping=drained, name="leases"), "leases"
+        ),
+        lifetime.spawn(
+            periodically(outbox.sweep, seconds=settings.sweep_seconds, stopping=drained, name="sweep"),
+            "sweep",
+        ),
+        lifetime.spawn(outbox.writing(), "outcomes"),
+        lifetime.spawn(outbox.publishing(), "publications"),
+    ]
+    subscription = await bus.subscribe(EXECUTOR, slots=settings.slots)
+    consuming = lifetime.spawn(_consume(subscription, handlers), "job.due")
+    try:
+        yield
+    finally:
+        await subscription.stop()
+        await asyncio.wait([consuming])
+        await runs.drain(settings.grace_seconds)
+        drained.set()
+        for loop in loops:
+            loop.cancel()
+        await asyncio.gather(*loops, return_exceptions=True)
+
+
+async def _consume(subscription: Subscription, handlers: Handlers) -> None:
+    async for batch in subscription.batches():
+        await handlers.on_job_due(batch)
+
+
+async def _connecting() -> None:
+    raise ConnectionError("NATS is not connected yet")
+
+
+def registry_of(settings: ExecutorSettings) -> Registry:
+    """The built-in tools and what the plug-ins add."""
+    registry = Registry()
+    tools.register(registry, services=settings.services())
+    for module in settings.plugin_modules():
+        registry.load_plugin(module)
+    return registry
+
+
+def _model_servers(settings: ExecutorSettings) -> ModelServers:
+    key = settings.local_model_key
+    return ModelServers(
+        local_url=settings.local_model_url,
+        local_key=key.get_secret_value() if key else None,
+        openai_url=settings.openai_base_url,
+    )

@@ -1,0 +1,88 @@
+"""What the executor is told; the only place that reads its environment."""
+
+from pydantic import Field, SecretStr, field_validator
+
+from rota_chassis.settings import ServiceSettings
+
+
+class ExecutorSettings(ServiceSettings):
+    slots: int = Field(
+        default=100, ge=1, le=10_000, validation_alias="EXECUTOR_SLOTS", description="runs at once"
+    )
+    lease_seconds: float = Field(
+        default=20,
+        ge=1,
+        le=3600,
+        validation_alias="EXECUTOR_LEASE_SECONDS",
+        description="after this long without a sign of life another executor may take the run",
+    )
+    grace_seconds: float = Field(
+        default=30,
+        ge=0,
+        le=3600,
+        validation_alias="EXECUTOR_GRACE_SECONDS",
+        description="how long runs may go on after SIGTERM before they are handed over",
+    )
+    max_losses: int = Field(
+        default=3,
+        ge=1,
+        validation_alias="EXECUTOR_MAX_LOSSES",
+        description="a run whose executors vanished this often is not tried again",
+    )
+    tool_timeout_seconds: float = Field(
+        default=60,
+        gt=0,
+        validation_alias="EXECUTOR_TOOL_TIMEOUT_SECONDS",
+        description="how long one call of a tool may take",
+    )
+    sweep_seconds: float = Field(
+        default=5,
+        gt=0,
+        validation_alias="EXECUTOR_SWEEP_SECONDS",
+        description="how often, and from what age on, unpublished outcomes are published again",
+    )
+    local_model_url: str | None = Field(
+        default=None,
+        validation_alias="EXECUTOR_LOCAL_MODEL_URL",
+        description="the OpenAI-compatible server behind models named local:…, ending in /v1",
+    )
+    local_model_key: SecretStr | None = Field(default=None, validation_alias="EXECUTOR_LOCAL_MODEL_KEY")
+    openai_base_url: str | None = Field(
+        default=None,
+        validation_alias="OPENAI_BASE_URL",
+        description="a compatible server; models named openai:… then use its chat interface",
+    )
+    service_urls: str = Field(
+        default="",
+        validation_alias="EXECUTOR_SERVICE_URLS",
+        description="what the tool rota_health looks at: gateway=http://host:port,ticker=…",
+    )
+    plugins: str = Field(
+        default="",
+        validation_alias="EXECUTOR_PLUGINS",
+        description="modules whose register(registry) adds models and tools, separated by commas",
+    )
+
+    @field_validator("service_urls")
+    @classmethod
+    def _pairs(cls, value: str) -> str:
+        _service_urls(value)
+        return value
+
+    def services(self) -> dict[str, str]:
+        """The base URL of each service that rota_health looks at."""
+        return _service_urls(self.service_urls)
+
+    def plugin_modules(self) -> list[str]:
+        return [name.strip() for name in self.plugins.split(",") if name.strip()]
+
+
+def _service_urls(value: str) -> dict[str, str]:
+    pairs = [pair.strip() for pair in value.split(",") if pair.strip()]
+    urls = {}
+    for pair in pairs:
+        name, separator, url = pair.partition("=")
+        if not separator or not url.startswith(("http://", "https://")):
+            raise ValueError(f"{pair!r} is not of the form name=http://host:port")
+        urls[name.strip()] = url.strip().rstrip("/")
+    return urls

@@ -1,0 +1,34 @@
+"""A run from job.due to job.completed."""
+
+from rota_contracts.ids import session_id_for
+from tests.integration.executor.conftest import Stage
+from tests.support.eventually import eventually
+from tests.support.scripted import ANSWER, BLOCKS
+
+
+async def test_success(stage: Stage) -> None:
+    await stage.an_agent("scripted:noop", revision=7)
+    async with stage.executor():
+        event = await stage.due()
+        completed = await stage.completed(event)
+        await eventually(stage.acknowledged)
+    assert (completed.status, completed.content, completed.final) == ("success", ANSWER, True)
+    assert (completed.prompt, completed.agent_revision, completed.model) == ("Do it.", 7, "scripted:noop")
+    assert completed.session_id == session_id_for(event.run_id, 1)
+    assert completed.usage.requests == 1
+    row = await stage.attempt(event)
+    assert (row.state, row.outcome["status"]) == ("ended", "success")
+    assert row.published_at is not None
+    assert row.transcript == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Do it."},
+        {"role": "assistant", "content": ANSWER},
+    ]
+
+
+async def test_content_blocks_normalised(stage: Stage) -> None:
+    """Several parts travel as blocks; results joins them."""
+    await stage.an_agent("scripted:blocks")
+    completed = await stage.ran()
+    assert not isinstance(completed.content, str)
+    assert [(block.type, block.text) for block in completed.content] == [("text", text) for text in BLOCKS]

@@ -1,0 +1,41 @@
+"""Tools for tests, as a plug-in of the executor: one that fails, one that writes down that it ran, one that is slow."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from rota_contracts.tools import ToolDescription
+from rota_executor.adapters.registry import Registry
+
+calls: list[dict[str, Any]] = []
+
+
+def register(registry: Registry) -> None:
+    for tool in (recorded, broken, blocking, full):
+        registry.add_tool(
+            ToolDescription(
+                name=tool.__name__, description="A tool.", effect="read", parameters={"type": "object"}
+            ),
+            tool,
+        )
+
+
+async def recorded(arguments: Mapping[str, Any]) -> str:
+    """Writes down that it ran."""
+    calls.append(dict(arguments))
+    return "the answer is 42"
+
+
+async def broken(arguments: Mapping[str, Any]) -> str:
+    raise RuntimeError("the pump is jammed")
+
+
+async def blocking(arguments: Mapping[str, Any]) -> str:
+    """Blocks a thread, as a careless library would."""
+    await asyncio.to_thread(time.sleep, float(arguments["seconds"]))
+    return "it is over"
+
+
+async def full(arguments: Mapping[str, Any]) -> str:
+    return "memory 12% used\ndisk /data 97% full\nservice ticker failed"
