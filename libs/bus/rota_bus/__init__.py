@@ -1,7 +1,7 @@
 """How Rota's events travel: the only package that knows NATS."""
 
-from rota_bus.bus import Bus
+from rota_bus.bus import Bus, connected
 from rota_bus.subscription import Delivery, Subscription
 from rota_bus.worker import serve
 
-__all__ = ["Bus", "Delivery", "Subscription", "serve"]
+__all__ = ["Bus", "Delivery", "Subscription", "connected", "serve"]

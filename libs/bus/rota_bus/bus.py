@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -14,6 +14,8 @@ from rota_bus import publishing, topology
 from rota_bus.errors import BusUnavailableError, PublishError
 from rota_bus.subscription import Subscription
 from rota_chassis import logs
+from rota_chassis.lifecycle import Lifetime
+from rota_chassis.settings import ServiceSettings
 from rota_contracts.codec import Message, encode
 from rota_contracts.events import Event
 from rota_contracts.permissions import inbox_prefix
@@ -174,6 +176,20 @@ class Bus:
     async def _on_reconnected(self) -> None:
         log.info("NATS is back", action="bus_reconnected")
         self._restore_soon()
+
+
+@contextlib.asynccontextmanager
+async def connected(settings: ServiceSettings, lifetime: Lifetime, service: str) -> AsyncIterator[Bus]:
+    """The bus of a service while the block runs; the service is ready only while it is connected."""
+    seed = settings.nats_nkey_seed
+    bus = await Bus.connect(
+        settings.nats_url, service=service, seed=seed.get_secret_value() if seed else None
+    )
+    lifetime.checks["nats"] = bus.check
+    try:
+        yield bus
+    finally:
+        await bus.close()
 
 
 async def _tell_about_waiting(url: str) -> None:

@@ -12,6 +12,9 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from rota_chassis.lifecycle import Lifetime
+from rota_chassis.settings import ServiceSettings
+
 # SQLSTATE classes that say nothing about the statement: connection, resources, operator intervention,
 # and the two conflicts that a repetition solves.
 TRANSIENT_CLASSES = ("08", "53", "57", "58")
@@ -68,6 +71,19 @@ class Database:
 
     async def close(self) -> None:
         await self._engine.dispose()
+
+
+@contextlib.asynccontextmanager
+async def opened(settings: ServiceSettings, lifetime: Lifetime, service: str) -> AsyncIterator[Database]:
+    """The database of a service while the block runs; the service is ready only while it answers."""
+    database = Database(
+        settings.postgres_url.get_secret_value(), application=service, pool_size=settings.postgres_pool_size
+    )
+    lifetime.checks["postgres"] = database.check
+    try:
+        yield database
+    finally:
+        await database.close()
 
 
 def is_transient(error: BaseException) -> bool:

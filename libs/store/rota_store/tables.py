@@ -187,6 +187,8 @@ agent_configurations = Table(
     _required("grounding", default="'none'"),
     _required("limits", JSONB, "'{}'"),
     _required("revision", Integer, "1"),
+    # SHA-256 of an agent as it was shipped: while the row still is that, an upgrade may change it.
+    Column("shipped_hash", LargeBinary),
     _instant("created_at", now=True),
     _instant("updated_at", now=True),
     UniqueConstraint("context_id", "name", postgresql_nulls_not_distinct=True),
@@ -398,6 +400,7 @@ run_attempts = Table(
         "ended_at",
         postgresql_where=text("state = 'ended' AND published_at IS NULL"),
     ),
+    Index("ix_run_attempts_ended_at", "ended_at", postgresql_where=text("state = 'ended'")),
     Index("ix_run_attempts_context_id", "context_id"),
 )
 

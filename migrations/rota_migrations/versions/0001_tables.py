@@ -88,6 +88,7 @@ def upgrade() -> None:
             "limits", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False
         ),
         sa.Column("revision", sa.Integer(), server_default=sa.text("1"), nullable=False),
+        sa.Column("shipped_hash", sa.LargeBinary(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint(
@@ -305,6 +306,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("run_id", "attempt", name=op.f("pk_run_attempts")),
     )
     op.create_index("ix_run_attempts_context_id", "run_attempts", ["context_id"], unique=False)
+    op.create_index(
+        "ix_run_attempts_ended_at",
+        "run_attempts",
+        ["ended_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'ended'"),
+    )
     op.create_index(
         "ix_run_attempts_lease_until",
         "run_attempts",

@@ -1,0 +1,1 @@
+"""The record: results stores what every run came to."""

@@ -5,11 +5,11 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 
-from rota_bus import Bus, serve
+from rota_bus import connected, serve
 from rota_chassis import logs
 from rota_chassis.lifecycle import Lifetime, health_served, periodically
 from rota_contracts.streams import DEAD_LETTERS, JOBS, RUNS, TICKER_COMPLETIONS
-from rota_store import Database, is_transient
+from rota_store import is_transient, opened
 from rota_ticker.handlers import Ticker
 from rota_ticker.repository import Repository
 from rota_ticker.settings import TickerSettings
@@ -19,18 +19,11 @@ log = logs.logger(__name__)
 
 @contextlib.asynccontextmanager
 async def wiring(settings: TickerSettings, lifetime: Lifetime) -> AsyncIterator[None]:
-    database = Database(
-        settings.postgres_url.get_secret_value(), application="ticker", pool_size=settings.postgres_pool_size
-    )
-    seed = settings.nats_nkey_seed
-    async with health_served(settings, lifetime), contextlib.AsyncExitStack() as closing:
-        closing.push_async_callback(database.close)
-        lifetime.checks["postgres"] = database.check
-        bus = await Bus.connect(
-            settings.nats_url, service="ticker", seed=seed.get_secret_value() if seed else None
-        )
-        closing.push_async_callback(bus.close)
-        lifetime.checks["nats"] = bus.check
+    async with (
+        health_served(settings, lifetime),
+        opened(settings, lifetime, "ticker") as database,
+        connected(settings, lifetime, "ticker") as bus,
+    ):
         await bus.ensure([JOBS, RUNS, DEAD_LETTERS], [TICKER_COMPLETIONS])
         ticker = Ticker(
             Repository(database),

@@ -1,0 +1,110 @@
+"""The story of results: record what ended, then say that it can be read."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from prometheus_client import Counter
+
+from rota_bus import Bus
+from rota_chassis import logs
+from rota_chassis.errors import RetryableError
+from rota_contracts.codec import decode_payload
+from rota_contracts.events import ApprovalRequested, Event, JobCompleted, ResultRecorded
+from rota_results import domain
+from rota_results.repository import Repository, Unannounced
+
+log = logs.logger(__name__)
+
+RECORDED = Counter("rota_results_total", "Results that were stored", ["status"])
+# How far back a restart looks for outcomes whose event was lost; the stream keeps as much.
+MEMORY = timedelta(days=3)
+# Outcomes are looked at again for this long after they ended.
+OVERLAP = timedelta(minutes=2)
+
+
+class Recorder:
+    """Idempotent by run and attempt: every message may come any number of times."""
+
+    def __init__(self, repository: Repository, bus: Bus) -> None:
+        self._repository = repository
+        self._bus = bus
+        self._swept_until = datetime.now(UTC) - MEMORY
+
+    async def on_job_completed(self, events: Sequence[JobCompleted]) -> int:
+        """Stores a batch in one transaction, then announces it; how many results are new."""
+        final = domain.latest(events)
+        if not final:
+            return 0
+        recorded = await self._repository.record(final)
+        for event in final:
+            self._tell(event, stored=event.run_id in recorded)
+        await self._announce(list(recorded))
+        return len(recorded)
+
+    def _tell(self, event: JobCompleted, *, stored: bool) -> None:
+        if stored:
+            RECORDED.labels(event.status).inc()
+        log.info(
+            "a result is stored" if stored else "nothing new to store",
+            action="recorded" if stored else "record_known",
+            run_id=str(event.run_id),
+            job_id=str(event.job_id),
+            context_id=str(event.context_id),
+            attempt=event.attempt,
+            status=event.status,
+            error_kind=event.error_kind,
+        )
+
+    async def _announce(self, fresh: Sequence[UUID]) -> int:
+        """Publishes result.recorded, and approval.requested where actions wait; how many results."""
+        results = await self._repository.unannounced(fresh)
+        if not results:
+            return 0
+        try:
+            await self._bus.publish([event for result in results for event in _announcements(result)])
+        except RetryableError as error:  # the rows say that it is still to be done: `sweep`
+            log.warning("results wait for NATS", action="announce_waits", error=str(error))
+            return 0
+        await self._repository.mark_announced([result.run_id for result in results])
+        return len(results)
+
+    async def sweep(self) -> int:
+        """Records outcomes whose event never came and announces what was not; how many."""
+        until = datetime.now(UTC)
+        payloads = await self._repository.unrecorded(self._swept_until)
+        recorded = 0
+        if payloads:
+            log.warning("outcomes without their event", action="sweep_recorded", runs=len(payloads))
+            recorded = await self.on_job_completed([_completed(payload) for payload in payloads])
+        else:
+            self._swept_until = max(self._swept_until, until - OVERLAP)
+        return recorded + await self._announce([])
+
+
+def _announcements(result: Unannounced) -> list[Event]:
+    recorded = ResultRecorded(
+        run_id=result.run_id,
+        job_id=result.job_id,
+        context_id=result.context_id,
+        attempt=result.attempt,
+        status=result.status,
+    )
+    if not result.actions:
+        return [recorded]
+    requested = ApprovalRequested(
+        run_id=result.run_id,
+        job_id=result.job_id,
+        context_id=result.context_id,
+        attempt=result.attempt,
+        job_name=result.job_name,
+        owner_id=result.owner_id,
+        actions=result.actions,
+    )
+    return [recorded, requested]
+
+
+def _completed(payload: bytes) -> JobCompleted:
+    event = decode_payload(JobCompleted.TYPE, payload)
+    assert isinstance(event, JobCompleted)
+    return event
