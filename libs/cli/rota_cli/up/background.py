@@ -4,16 +4,17 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
+import psutil
+
 from rota_cli.errors import CliError
+from rota_cli.local.process import still_alive
 from rota_cli.up.datadir import DataDir
 from rota_cli.up.foreground import READY
 from rota_cli.up.options import Options
 
 _STOP_SECONDS = 90
-_POLL_SECONDS = 0.05
 
 
 def start(options: Options) -> None:
@@ -48,16 +49,14 @@ def stop(data_dir: Path) -> None:
             f"nothing runs on {directory.shown!r}", remedy="name the right directory with --data-dir"
         )
     print(f"stopping Rota on {directory.shown} (process {pid}) ...")
+    supervisor = psutil.Process(pid)
     try:
         os.kill(pid, signal.SIGTERM)
     except PermissionError as error:
         raise CliError(f"process {pid} belongs to another user", remedy="stop it as that user") from error
-    deadline = time.monotonic() + _STOP_SECONDS
-    while directory.holder() == pid:
-        if time.monotonic() > deadline:
-            os.kill(pid, signal.SIGKILL)  # its children go with it
-            raise CliError(f"process {pid} did not stop within {_STOP_SECONDS} s and was killed")
-        time.sleep(_POLL_SECONDS)
+    if still_alive([supervisor], seconds=_STOP_SECONDS):
+        os.kill(pid, signal.SIGKILL)  # its children go with it
+        raise CliError(f"process {pid} did not stop within {_STOP_SECONDS} s and was killed")
     print("stopped")
 
 

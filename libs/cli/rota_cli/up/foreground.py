@@ -22,6 +22,7 @@ READY = "READY"
 """The line that ends what a detached `rota up` tells the process that started it."""
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_NOHUP = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
 
 class _ToldToStopError(BaseException):
@@ -72,13 +73,18 @@ def _told_by_signals() -> Iterator[None]:
             signal.signal(number, signal.SIG_IGN)
         raise _ToldToStopError
 
-    for number in _SIGNALS:
+    for number in _heeded():
         signal.signal(number, tell)
     try:
         yield
     finally:
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)
+
+
+def _heeded() -> list[signal.Signals]:
+    """Who was started by nohup wants to stay when the terminal goes."""
+    return [number for number in _SIGNALS if not (_NOHUP and number == signal.SIGHUP)]
 
 
 @contextmanager
