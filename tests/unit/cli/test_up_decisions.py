@@ -76,6 +76,20 @@ def test_the_executor_knows_the_model_and_where_every_service_answers() -> None:
     )
 
 
+def test_the_gateway_knows_whom_to_wait_for() -> None:
+    environment = SURROUNDINGS.environment(Instance("gateway", 1))
+    assert environment["GATEWAY_SERVICE_URLS"] == (
+        "ticker=http://127.0.0.1:9001,executor=http://127.0.0.1:9002"
+    )
+
+
+def test_the_executor_gets_its_grace_before_it_is_killed() -> None:
+    executor = Instance("executor", 1)
+    assert executor.stop_seconds({}) == 45
+    assert executor.stop_seconds({"EXECUTOR_GRACE_SECONDS": "120"}) == 135
+    assert Instance("results", 1).stop_seconds({}) == 15
+
+
 def test_bootstrap_gets_the_first_key_and_the_models_to_choose_from() -> None:
     environment = SURROUNDINGS.bootstrap_environment("rota_key")
     assert environment["GATEWAY_BOOTSTRAP_API_KEY"] == "rota_key"

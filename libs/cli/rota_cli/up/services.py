@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 SERVICES = ("gateway", "ticker", "executor", "results", "notifier")
-# The executor finishes what runs; the others have little to end.
-STOP_SECONDS = {"executor": 45.0}
 DEFAULT_STOP_SECONDS = 15.0
+_EXECUTOR_GRACE_SECONDS = 30.0  # the executor's own default
 
 
 @dataclass(frozen=True)
@@ -21,9 +20,13 @@ class Instance:
     def name(self) -> str:
         return self.service if self.number == 1 else f"{self.service}-{self.number}"
 
-    @property
-    def stop_seconds(self) -> float:
-        return STOP_SECONDS.get(self.service, DEFAULT_STOP_SECONDS)
+    def stop_seconds(self, environment: Mapping[str, str]) -> float:
+        """How long it may take to end: the executor first finishes what runs."""
+        if self.service != "executor":
+            return DEFAULT_STOP_SECONDS
+        grace = environment.get("EXECUTOR_GRACE_SECONDS", "")
+        known = float(grace) if grace.replace(".", "", 1).isdecimal() else _EXECUTOR_GRACE_SECONDS
+        return known + DEFAULT_STOP_SECONDS
 
 
 def instances(scale: Mapping[str, int]) -> list[Instance]:
@@ -54,22 +57,30 @@ class Surroundings:
             "ROTA_LOG_FORMAT": "console",
             "ROTA_LOG_LEVEL": "info",
         }
-        extra = self._executor_environment() if instance.service == "executor" else {}
-        return {**self.inherited, **own, **extra}
+        return {**self.inherited, **own, **self._special(instance.service)}
 
     def bootstrap_environment(self, api_key: str) -> dict[str, str]:
         """The gateway's, with the first key to accept and the models to choose from."""
         gateway = self.environment(Instance("gateway", 1))
         return {**gateway, **self._model_environment(), "GATEWAY_BOOTSTRAP_API_KEY": api_key}
 
-    def _executor_environment(self) -> dict[str, str]:
-        urls = ",".join(f"{name}=http://127.0.0.1:{port}" for name, port in self.http_ports.items())
-        return {**self._model_environment(), "EXECUTOR_SERVICE_URLS": urls}
+    def _special(self, service: str) -> dict[str, str]:
+        urls = {name: f"http://127.0.0.1:{port}" for name, port in self.http_ports.items()}
+        if service == "gateway":  # it is ready when the others are
+            others = {name: url for name, url in urls.items() if not name.startswith("gateway")}
+            return {"GATEWAY_SERVICE_URLS": _pairs(others)}
+        if service == "executor":
+            return {**self._model_environment(), "EXECUTOR_SERVICE_URLS": _pairs(urls)}
+        return {}
 
     def _model_environment(self) -> dict[str, str]:
         if self.model_url is None or self.model_key is None:
             return {}
         return {"EXECUTOR_LOCAL_MODEL_URL": self.model_url, "EXECUTOR_LOCAL_MODEL_KEY": self.model_key}
+
+
+def _pairs(urls: Mapping[str, str]) -> str:
+    return ",".join(f"{name}={url}" for name, url in urls.items())
 
 
 def inherited_environment() -> dict[str, str]:

@@ -150,12 +150,13 @@ class System:
         )
 
     def _service(self, instance: Instance, surroundings: Surroundings) -> Program:
+        environment = surroundings.environment(instance)
         return Program(
             instance.name,
             [f"rota_{instance.service}"],
-            surroundings.environment(instance),
+            environment,
             self._console,
-            stop_timeout=instance.stop_seconds,
+            stop_timeout=instance.stop_seconds(environment),
         )
 
     def _start_services(self, programs: Iterable[tuple[Instance, Program]]) -> None:
