@@ -1,0 +1,125 @@
+from typing import Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter
+
+from rota_gateway.api.answers import Answer, Instant
+from rota_gateway.edge.paging import CurrentPaging, Page
+from rota_gateway.edge.unit import ApiRoute, CurrentUnit
+from rota_gateway.errors import NotFoundError
+from rota_gateway.repository import conversations, runs
+
+router = APIRouter(tags=["runs"], route_class=ApiRoute)
+
+RunStatus = Literal["success", "error", "partial"]
+
+
+class Run(Answer):
+    """`status` is null until the run has a result; `state` says where it is until then."""
+
+    run_id: UUID
+    job_id: UUID | None
+    schedule_id: UUID | None
+    job_name: str | None
+    context_id: UUID
+    agent_name: str | None
+    prompt: str | None
+    status: RunStatus | None
+    state: Literal["queued", "dispatched", "running", "parked", "closed"]
+    result_content: str
+    error_kind: str | None
+    error_message: str | None
+    attempt: int
+    execution_duration_ms: int | None
+    pending_actions_created: int
+    usage: dict[str, Any]
+    session_id: UUID | None
+    trigger: Literal["schedule", "manual", "backfill"]
+    scheduled_for: Instant
+    started_at: Instant | None
+    completed_at: Instant | None
+    metadata: dict[str, Any]
+
+
+class Attempt(Answer):
+    attempt: int
+    state: Literal["running", "released", "ended"]
+    executor: str
+    session_id: UUID
+    started_at: Instant
+    ended_at: Instant | None
+    status: RunStatus | None
+    error_kind: str | None
+    error_message: str | None
+
+
+class PendingAction(Answer):
+    id: UUID
+    tool_call_id: str
+    tool_name: str
+    arguments: dict[str, Any]
+    status: Literal["pending", "approved", "denied", "expired"]
+    expires_at: Instant | None
+    created_at: Instant
+
+
+class Delivery(Answer):
+    category: Literal["success", "error", "approval_needed"]
+    channel: Literal["in_app", "email", "telegram", "webhook"]
+    target: str | None
+    state: Literal["pending", "delivered", "failed", "unknown", "suppressed"]
+    reason: str | None
+    attempts: int
+    updated_at: Instant
+
+
+class RunDetails(Run):
+    attempts: list[Attempt]
+    pending_actions: list[PendingAction]
+    deliveries: list[Delivery]
+
+
+class Message(Answer):
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str
+
+
+class Conversation(Answer):
+    session_id: UUID
+    run_id: UUID
+    context_id: UUID
+    agent_name: str
+    created_at: Instant
+    messages: list[Message]
+
+
+@router.get("/runs")
+async def list_runs(
+    unit: CurrentUnit,
+    paging: CurrentPaging,
+    context_id: UUID | None = None,
+    job_id: UUID | None = None,
+    status: RunStatus | None = None,
+) -> Page[Run]:
+    """The runs that have a result, newest first."""
+    found = await runs.page(
+        unit.connection, paging.after, paging.fetch, context_id=context_id, job_id=job_id, status=status
+    )
+    return paging.page(found, Run.model_validate, key=("created_at", "run_id"))
+
+
+@router.get("/runs/{run_id}")
+async def get_run(run_id: UUID, unit: CurrentUnit) -> RunDetails:
+    found = await runs.get(unit.connection, run_id)
+    if found is None:
+        raise NotFoundError("run")
+    return RunDetails.model_validate(found)
+
+
+@router.get("/conversations/{session_id}", tags=["conversations"])
+async def get_conversation(session_id: UUID, unit: CurrentUnit) -> Conversation:
+    """What was said in one attempt of a run."""
+    found = await conversations.get(unit.connection, session_id)
+    if found is None:
+        raise NotFoundError("conversation")
+    return Conversation.model_validate(found)

@@ -1,0 +1,65 @@
+"""What every request works with."""
+
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from starlette.requests import HTTPConnection, Request
+
+from rota_bus import Bus
+from rota_chassis import logs
+from rota_chassis.errors import RetryableError
+from rota_contracts.events import Event
+from rota_gateway.edge.rate import FailureLimit
+from rota_gateway.errors import UnavailableError
+from rota_gateway.live import Hub
+from rota_gateway.repository.connection import Connection
+from rota_gateway.settings import GatewaySettings
+from rota_store import Database, is_transient
+
+log = logs.logger(__name__)
+
+
+@dataclass(frozen=True)
+class Gateway:
+    settings: GatewaySettings
+    database: Database
+    bus: Bus
+    hub: Hub
+    sign_in_failures: FailureLimit
+
+    @contextlib.asynccontextmanager
+    async def transaction(self, user_id: UUID | None = None) -> AsyncIterator[Connection]:
+        """One transaction that sees what the user may see.
+
+        Raises:
+            UnavailableError: PostgreSQL does not answer.
+
+        """
+        try:
+            async with self.database.transaction(user_id) as connection:
+                yield connection
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            log.warning("PostgreSQL is away", action="database_unavailable", error=repr(error))
+            raise UnavailableError("The database does not answer at the moment.") from error
+
+    def public_url(self, request: Request) -> str:
+        """Where the browser reaches the gateway: as the settings say, else as it was asked."""
+        return self.settings.public_url or str(request.base_url).rstrip("/")
+
+    async def say(self, hints: Sequence[Event], events: Sequence[Event]) -> None:
+        """After the commit. Nothing is lost with these: behind each stands a row that its reader finds."""
+        for hint in hints:
+            await self.bus.hint(hint)
+        try:
+            await self.bus.publish(events)
+        except RetryableError as error:
+            log.warning("an event waits for the sweep", action="publish_failed", error=str(error))
+
+
+def gateway_of(connection: HTTPConnection) -> Gateway:
+    gateway: Gateway = connection.app.state.gateway
+    return gateway

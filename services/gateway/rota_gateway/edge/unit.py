@@ -1,0 +1,127 @@
+"""One request, one transaction: as its user; the answer is kept for an Idempotency-Key."""
+
+import hashlib
+import json
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from fastapi import Depends
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+
+from rota_contracts.events import Event
+from rota_gateway.edge.caller import Caller, authenticate
+from rota_gateway.edge.gateway import gateway_of
+from rota_gateway.errors import ConflictError, ContentTypeError, FieldError, InvalidError, MalformedError
+from rota_gateway.repository import idempotency
+from rota_gateway.repository.connection import Connection
+
+MAX_KEY_LENGTH = 255
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+@dataclass
+class Unit:
+    """`hints` and `events` are said after the commit; an answer with a secret in it is not kept."""
+
+    caller: Caller
+    connection: Connection
+    hints: list[Event] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    holds_secret: bool = False
+
+
+def _unit_of(request: Request) -> Unit:
+    unit: Unit = request.state.unit
+    return unit
+
+
+CurrentUnit = Annotated[Unit, Depends(_unit_of)]
+
+
+class UnitRoute(APIRoute):
+    """A route whose handler runs inside a unit; whatever it raises rolls everything back."""
+
+    def get_route_handler(self) -> Handler:
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            return await _in_unit(request, handler)
+
+        return handle
+
+
+class ApiRoute(UnitRoute):
+    """The same for JSON: a body of another type is refused."""
+
+    def get_route_handler(self) -> Handler:
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            await _require_json(request)
+            return await handler(request)
+
+        return handle
+
+
+async def _require_json(request: Request) -> None:
+    body = await request.body()
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not body:
+        return
+    if content_type != "application/json":
+        raise ContentTypeError("Send the body as application/json.")
+    try:
+        json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise MalformedError(f"The body is no JSON: {error}") from error
+
+
+async def _in_unit(request: Request, handler: Handler) -> Response:
+    gateway = gateway_of(request)
+    # Before the transaction: a slow sender must not hold a connection of the pool.
+    body = await request.body()
+    caller = await authenticate(gateway, request)
+    key = _idempotency_key(request)
+    async with gateway.transaction(caller.id) as connection:
+        unit = request.state.unit = Unit(caller, connection)
+        response = await (_once(request, unit, key, body, handler) if key else handler(request))
+    await gateway.say(unit.hints, unit.events)
+    return response
+
+
+def _idempotency_key(request: Request) -> str | None:
+    key = request.headers.get("idempotency-key")
+    if key is None or request.method != "POST":
+        return None
+    if not 1 <= len(key) <= MAX_KEY_LENGTH or not key.isprintable():
+        message = f"must have 1 to {MAX_KEY_LENGTH} printable characters"
+        raise InvalidError([FieldError("Idempotency-Key", message)])
+    return key
+
+
+async def _once(request: Request, unit: Unit, key: str, body: bytes, handler: Handler) -> Response:
+    if not await idempotency.lock(unit.connection, unit.caller.id, key):
+        raise ConflictError("A request with this Idempotency-Key is being answered right now.")
+    request_hash = hashlib.sha256(f"{request.method} {request.url.path}\n".encode() + body).digest()
+    kept = await idempotency.find(unit.connection, unit.caller.id, key)
+    if kept is None:
+        response = await handler(request)
+        answer = None if unit.holds_secret else bytes(response.body)
+        await idempotency.keep(
+            unit.connection,
+            unit.caller.id,
+            key,
+            request_hash=request_hash,
+            status=response.status_code,
+            body=answer,
+        )
+        return response
+    if kept["request_hash"] != request_hash:
+        message = "was used for another request"
+        raise InvalidError([FieldError("Idempotency-Key", message)])
+    if kept["body"] is None:
+        raise ConflictError("This was answered before, with a secret that is shown once and not kept.")
+    return Response(kept["body"], kept["status"], media_type="application/json")

@@ -1,0 +1,145 @@
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from rota_gateway.repository.connection import Connection, Row, row, rows, run
+
+# The ticker's timer counts only where it was planned from the definition as it stands now.
+IS_PLANNED = "t.planned_generation = j.generation"
+NEXT_RUN_AT = f"CASE WHEN j.is_enabled AND {IS_PLANNED} THEN t.next_run_at END"
+SELECT = f"""
+    SELECT j.*, c.name AS context_name, coalesce({IS_PLANNED}, false) AS is_planned,
+           CASE WHEN {IS_PLANNED} THEN t.error END AS schedule_error,
+           {NEXT_RUN_AT} AS next_run_at, coalesce({NEXT_RUN_AT}, TIMESTAMPTZ '9999-12-31 00:00+00') AS sort_key,
+           s.last_run_id, s.last_run_at, s.last_run_status, s.last_run_result, s.last_run_duration_ms,
+           coalesce(s.run_count, 0) AS run_count, coalesce(s.error_count, 0) AS error_count,
+           EXISTS (SELECT 1 FROM occurrences o WHERE o.job_id = j.id AND o.closed_at IS NULL
+                   AND o.state IN ('dispatched', 'running')) AS is_running
+    FROM scheduled_jobs j
+    JOIN contexts c ON c.id = j.context_id
+    LEFT JOIN job_timers t ON t.job_id = j.id
+    LEFT JOIN job_statistics s ON s.job_id = j.id
+"""
+
+
+async def page_of_context(
+    connection: Connection, context_id: UUID, after: tuple[datetime, UUID] | None, limit: int
+) -> list[Row]:
+    """Newest first."""
+    created_at, job_id = after or (None, None)
+    return await rows(
+        connection,
+        f"""
+        {SELECT}
+        WHERE j.context_id = :context_id
+          AND (CAST(:created_at AS timestamptz) IS NULL OR (j.created_at, j.id) < (:created_at, :job_id))
+        ORDER BY j.created_at DESC, j.id DESC LIMIT :limit
+        """,
+        context_id=context_id,
+        created_at=created_at,
+        job_id=job_id,
+        limit=limit,
+    )
+
+
+async def page_by_next_run(
+    connection: Connection, after: tuple[datetime, UUID] | None, limit: int
+) -> list[Row]:
+    """The next to run first; what does not run (or is not planned yet) last."""
+    sort_key, job_id = after or (None, None)
+    return await rows(
+        connection,
+        f"""
+        SELECT * FROM ({SELECT}) AS job
+        WHERE CAST(:sort_key AS timestamptz) IS NULL OR (sort_key, id) > (:sort_key, :job_id)
+        ORDER BY sort_key, id LIMIT :limit
+        """,
+        sort_key=sort_key,
+        job_id=job_id,
+        limit=limit,
+    )
+
+
+async def get(connection: Connection, job_id: UUID) -> Row | None:
+    return await row(connection, f"{SELECT} WHERE j.id = :id", id=job_id)
+
+
+async def lock(connection: Connection, job_id: UUID) -> Row:
+    """The definition, held until the transaction ends; the caller has checked that it may be written."""
+    found = await row(connection, "SELECT * FROM scheduled_jobs WHERE id = :id FOR UPDATE", id=job_id)
+    assert found is not None
+    return found
+
+
+async def add(connection: Connection, values: dict[str, Any]) -> Row:
+    """Inserts the columns named in `values`; returns id, context_id and generation."""
+    columns = ", ".join(values)
+    placeholders = ", ".join(f":{column}" for column in values)
+    added = await row(
+        connection,
+        f"INSERT INTO scheduled_jobs ({columns}) VALUES ({placeholders}) RETURNING id, context_id, generation",
+        **values,
+    )
+    assert added is not None
+    return added
+
+
+async def update(connection: Connection, job_id: UUID, changes: dict[str, Any]) -> Row:
+    """Sets the columns named in `changes`; a trigger makes it a new generation."""
+    assignments = ", ".join(f"{column} = :{column}" for column in changes)
+    updated = await row(
+        connection,
+        f"UPDATE scheduled_jobs SET {assignments} WHERE id = :id RETURNING id, context_id, generation",
+        id=job_id,
+        **changes,
+    )
+    assert updated is not None
+    return updated
+
+
+async def delete(connection: Connection, job_id: UUID) -> Row | None:
+    return await row(
+        connection,
+        "DELETE FROM scheduled_jobs WHERE id = :id RETURNING id, context_id, generation",
+        id=job_id,
+    )
+
+
+async def delete_of_context(connection: Connection, context_id: UUID) -> list[Row]:
+    return await rows(
+        connection,
+        "DELETE FROM scheduled_jobs WHERE context_id = :context_id RETURNING id, context_id, generation",
+        context_id=context_id,
+    )
+
+
+async def request_run(
+    connection: Connection, *, run_id: UUID, job_id: UUID, context_id: UUID, user_id: UUID
+) -> None:
+    await run(
+        connection,
+        """
+        INSERT INTO run_requests (run_id, job_id, context_id, requested_by)
+        VALUES (:run_id, :job_id, :context_id, :user_id)
+        """,
+        run_id=run_id,
+        job_id=job_id,
+        context_id=context_id,
+        user_id=user_id,
+    )
+
+
+async def totals(connection: Connection) -> Row:
+    """How many jobs the user may see: all, active, running now, in error (the last run failed, or unplannable)."""
+    found = await row(
+        connection,
+        f"""
+        SELECT count(*) AS all, count(*) FILTER (WHERE is_enabled) AS active,
+               count(*) FILTER (WHERE is_running) AS running,
+               count(*) FILTER (WHERE is_enabled AND (last_run_status = 'error' OR schedule_error IS NOT NULL))
+                   AS error
+        FROM ({SELECT}) AS job
+        """,
+    )
+    assert found is not None
+    return found
