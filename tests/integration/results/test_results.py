@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from rota_contracts.codec import decode, encode_payload
+from rota_contracts.codec import decode
 from rota_contracts.events import (
     ApprovalRequested,
     ContentBlock,
@@ -15,6 +15,7 @@ from rota_contracts.events import (
 from rota_contracts.streams import DEAD_LETTERS, JOBS, RESULTS, RUNS
 from rota_results.handlers import Recorder
 from rota_results.repository import Repository
+from tests.support.attempts import an_ended_attempt
 from tests.support.completions import a_completion
 from tests.support.world import World
 
@@ -30,22 +31,6 @@ async def said(world: World) -> list[Any]:
     last = (await jetstream.stream_info("RUNS")).state.messages
     messages = [await jetstream.get_msg("RUNS", number + 1) for number in range(last)]
     return [decode(m.subject or "", m.data or b"", m.headers) for m in messages]
-
-
-async def an_ended_attempt(world: World, event: JobCompleted, *, transcript: str = "[]") -> None:
-    """The row that the executor leaves."""
-    await world.sql(
-        "INSERT INTO run_attempts (run_id, attempt, context_id, job_id, executor, state, lease_until,"
-        " session_id, ended_at, outcome, transcript) VALUES (:run, :attempt, :context, :job, 'e', 'ended',"
-        " now(), :session, now() - interval '1 minute', CAST(:outcome AS jsonb), CAST(:transcript AS jsonb))",
-        run=event.run_id,
-        attempt=event.attempt,
-        context=event.context_id,
-        job=event.job_id,
-        session=event.session_id,
-        outcome=encode_payload(event).decode(),
-        transcript=transcript,
-    )
 
 
 async def test_success(world: World) -> None:

@@ -1,0 +1,147 @@
+"""What is told to whom: pure functions from events to notifications, and what becomes of a delivery."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+from uuid import UUID, uuid5
+
+from rota_contracts.events import ApprovalRequested, ContentBlock, JobCompleted
+
+Category = Literal["success", "error", "approval_needed"]
+Channel = Literal["in_app", "email", "telegram", "webhook"]
+EndedState = Literal["delivered", "failed", "unknown", "suppressed"]
+State = Literal["pending"] | EndedState
+
+BODY_CHARACTERS = 500
+FIRST_BACKOFF = timedelta(seconds=5)
+LONGEST_BACKOFF = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a job wants to be told about beside the bell."""
+
+    channel: Channel
+    address: str
+
+
+@dataclass(frozen=True)
+class Notification:
+    """`id` follows from run and category: the same news twice is one notification."""
+
+    id: UUID
+    context_id: UUID
+    run_id: UUID
+    job_id: UUID
+    category: Category
+    title: str
+    body: str
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A notification on its way to one channel; `reason` says why it is not sent."""
+
+    notification_id: UUID
+    context_id: UUID
+    channel: Channel
+    target: str | None
+    state: State
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Letter:
+    """What a channel sends: the notification, where to, and the run that it is about."""
+
+    notification_id: UUID
+    category: Category
+    title: str
+    body: str
+    target: str
+    event: JobCompleted
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one attempt to send came to; `retry_after` only while it stays pending."""
+
+    state: State
+    reason: str | None = None
+    retry_after: timedelta | None = None
+
+
+def run_notification(event: JobCompleted) -> Notification:
+    """The news of a run that ended."""
+    category: Category = "error" if event.status == "error" else "success"
+    ending = {"success": "completed successfully", "error": "failed", "partial": "waits for approval"}
+    text = event.error_message if event.status == "error" else content_text(event)
+    return Notification(
+        id=notification_id(event.run_id, category),
+        context_id=event.context_id,
+        run_id=event.run_id,
+        job_id=event.job_id,
+        category=category,
+        title=f"{event.job_name} {ending[event.status]}",
+        body=_shortened(text or ""),
+    )
+
+
+def approval_notification(event: ApprovalRequested) -> Notification | None:
+    """The news that a person must decide; none when nothing waits."""
+    if not event.actions:
+        return None
+    count = len(event.actions)
+    names = ", ".join(sorted({action.tool_name for action in event.actions}))
+    return Notification(
+        id=notification_id(event.run_id, "approval_needed"),
+        context_id=event.context_id,
+        run_id=event.run_id,
+        job_id=event.job_id,
+        category="approval_needed",
+        title=f"{event.job_name} waits for {count} approval{'s' if count > 1 else ''}",
+        body=_shortened(f"Tools: {names}"),
+    )
+
+
+def notification_id(run_id: UUID, category: Category) -> UUID:
+    return uuid5(run_id, f"notification/{category}")
+
+
+def deliveries(
+    notification: Notification, target: Target | None, configured: frozenset[Channel]
+) -> list[Delivery]:
+    """One per channel: the bell, which is delivered by being written, and the job's own."""
+    bell = Delivery(notification.id, notification.context_id, "in_app", None, "delivered")
+    if target is None:
+        return [bell]
+    is_configured = target.channel in configured
+    reason = None if is_configured else f"the channel {target.channel} is not configured"
+    state: State = "pending" if is_configured else "suppressed"
+    own = Delivery(notification.id, notification.context_id, target.channel, target.address, state, reason)
+    return [bell, own]
+
+
+def after_failure(reason: str, *, permanent: bool, attempts: int, max_attempts: int) -> Outcome:
+    """Gives up on what is permanent or has failed `max_attempts` times; doubles the wait before that."""
+    if permanent:
+        return Outcome("failed", reason)
+    if attempts >= max_attempts:
+        return Outcome("failed", f"given up after {attempts} attempts: {reason}")
+    return Outcome("pending", reason, min(FIRST_BACKOFF * 2 ** (attempts - 1), LONGEST_BACKOFF))
+
+
+def content_text(event: JobCompleted) -> str:
+    """The answer as one text; of a list of blocks, those with a text."""
+    if isinstance(event.content, str):
+        return event.content
+    return "\n".join(block.text for block in event.content if _is_text(block))
+
+
+def _is_text(block: ContentBlock) -> bool:
+    return block.type == "text" and bool(block.text)
+
+
+def _shortened(text: str) -> str:
+    clean = text.replace("\0", "")
+    return clean if len(clean) <= BODY_CHARACTERS else clean[: BODY_CHARACTERS - 1] + "…"

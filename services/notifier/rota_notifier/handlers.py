@@ -1,0 +1,157 @@
+"""The story of the notifier: write what is to be told, send it, say how it went."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from prometheus_client import Counter
+
+from rota_bus import Bus
+from rota_chassis import logs
+from rota_contracts.codec import decode_payload
+from rota_contracts.events import ApprovalRequested, JobCompleted, NotificationSent
+from rota_notifier import domain
+from rota_notifier.channels import Sender
+from rota_notifier.domain import Channel, Letter, Notification, Outcome
+from rota_notifier.errors import TransportError
+from rota_notifier.repository import DueDelivery, Repository
+
+log = logs.logger(__name__)
+
+DELIVERIES = Counter("rota_deliveries_total", "Attempts to deliver a notification", ["channel", "outcome"])
+MAX_SENDING = 20
+# How far back a restart looks for outcomes whose event was lost; the stream keeps as much.
+MEMORY = timedelta(days=3)
+OVERLAP = timedelta(minutes=2)
+
+
+class Teller:
+    """The intent is a row before anything is sent; each channel retries on its own."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        bus: Bus,
+        senders: Mapping[Channel, Sender],
+        *,
+        max_attempts: int = 8,
+    ) -> None:
+        self._repository = repository
+        self._bus = bus
+        self._senders = senders
+        self._max_attempts = max_attempts
+        self._swept_until = datetime.now(UTC) - MEMORY
+        self.wake = asyncio.Event()
+
+    async def on_job_completed(self, events: Sequence[JobCompleted]) -> int:
+        """Writes the news of runs that ended; how many are new."""
+        return await self._write([domain.run_notification(event) for event in events if event.final])
+
+    async def on_approval_requested(self, events: Sequence[ApprovalRequested]) -> int:
+        """Writes the news that somebody must decide; how many are new."""
+        return await self._write([one for event in events if (one := domain.approval_notification(event))])
+
+    async def _write(self, notifications: Sequence[Notification]) -> int:
+        if not notifications:
+            return 0
+        targets = await self._repository.targets([one.job_id for one in notifications])
+        configured = frozenset(self._senders)
+        rows = [
+            delivery
+            for one in notifications
+            for delivery in domain.deliveries(one, targets.get(one.job_id), configured)
+        ]
+        new = await self._repository.write(notifications, rows)
+        for row in rows:
+            if row.notification_id in new and row.state == "suppressed":
+                log.warning(
+                    row.reason or "",
+                    action="suppressed",
+                    channel=row.channel,
+                    notification_id=str(row.notification_id),
+                )
+        self.wake.set()
+        return len(new)
+
+    async def work(self) -> int:
+        """Sends what is due and announces what ended; how many deliveries were tried."""
+        due = await self._repository.claim_due(MAX_SENDING)
+        await asyncio.gather(*(self._deliver(delivery) for delivery in due))
+        await self.announce()
+        if len(due) == MAX_SENDING:
+            self.wake.set()
+        return len(due)
+
+    async def _deliver(self, delivery: DueDelivery) -> None:
+        outcome = await self._send(delivery)
+        await self._repository.settle(delivery, outcome)
+        DELIVERIES.labels(delivery.channel, outcome.state).inc()
+        log.info(
+            "an attempt to deliver ended",
+            action=outcome.state,
+            channel=delivery.channel,
+            notification_id=str(delivery.notification_id),
+            run_id=str(delivery.run_id),
+            context_id=str(delivery.context_id),
+            attempts=delivery.attempts,
+            reason=outcome.reason,
+        )
+
+    async def _send(self, delivery: DueDelivery) -> Outcome:
+        sender = self._senders.get(delivery.channel)
+        if sender is None:
+            return Outcome("suppressed", f"the channel {delivery.channel} is not configured")
+        if delivery.outcome is None:
+            return Outcome("failed", "the outcome of the run is gone")
+        letter = Letter(
+            notification_id=delivery.notification_id,
+            category=delivery.category,
+            title=delivery.title,
+            body=delivery.body,
+            target=delivery.target,
+            event=_completed(delivery.outcome.encode()),
+        )
+        try:
+            await sender.send(letter)
+        except TransportError as error:
+            return domain.after_failure(
+                str(error),
+                permanent=error.permanent,
+                attempts=delivery.attempts,
+                max_attempts=self._max_attempts,
+            )
+        return Outcome("delivered")
+
+    async def announce(self) -> int:
+        """Publishes notification.sent for deliveries that ended; how many."""
+        ended = await self._repository.unannounced()
+        if ended:
+            await self._bus.publish(
+                [
+                    NotificationSent(
+                        context_id=one.context_id,
+                        notification_id=one.notification_id,
+                        run_id=one.run_id,
+                        category=one.category,
+                        channel=one.channel,
+                        outcome=one.state,
+                    )
+                    for one in ended
+                ]
+            )
+            await self._repository.mark_announced(ended)
+        return len(ended)
+
+    async def sweep(self) -> int:
+        """Tells of outcomes whose event never came; how many are new."""
+        until = datetime.now(UTC)
+        if payloads := await self._repository.untold(self._swept_until):
+            return await self.on_job_completed([_completed(payload) for payload in payloads])
+        self._swept_until = max(self._swept_until, until - OVERLAP)
+        return 0
+
+
+def _completed(payload: bytes) -> JobCompleted:
+    event = decode_payload(JobCompleted.TYPE, payload)
+    assert isinstance(event, JobCompleted)
+    return event

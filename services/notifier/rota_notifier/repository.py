@@ -1,0 +1,166 @@
+"""Every SQL statement of the notifier."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from rota_notifier.domain import Category, Channel, Delivery, EndedState, Notification, Outcome, Target
+from rota_store import Database
+
+TARGETS = """
+    SELECT id, notification_channel, notification_target FROM scheduled_jobs
+    WHERE id = ANY (CAST(:job_ids AS uuid[])) AND notification_channel IS NOT NULL
+"""
+
+WRITE_NOTIFICATIONS = """
+    INSERT INTO notifications (id, context_id, run_id, job_id, category, title, body)
+    SELECT r.id, r.context_id, r.run_id, r.job_id, r.category, r.title, r.body
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (
+        id uuid, context_id uuid, run_id uuid, job_id uuid, category text, title text, body text)
+    JOIN contexts c ON c.id = r.context_id
+    ON CONFLICT DO NOTHING RETURNING id
+"""
+
+WRITE_DELIVERIES = """
+    INSERT INTO deliveries (notification_id, context_id, channel, target, state, reason)
+    SELECT r.notification_id, r.context_id, r.channel, r.target, r.state, r.reason
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (
+        notification_id uuid, context_id uuid, channel text, target text, state text, reason text)
+    WHERE r.notification_id = ANY (CAST(:new AS uuid[]))
+    ON CONFLICT DO NOTHING
+"""
+
+# Held for two minutes: longer than any attempt to send takes.
+CLAIM_DUE = """
+    WITH due AS (
+        SELECT notification_id, channel FROM deliveries
+        WHERE state = 'pending' AND next_attempt_at <= clock_timestamp()
+          AND (lease_until IS NULL OR lease_until < clock_timestamp())
+        ORDER BY next_attempt_at LIMIT :limit
+        FOR UPDATE SKIP LOCKED
+    )
+    UPDATE deliveries d
+    SET lease_until = clock_timestamp() + interval '2 minutes', attempts = d.attempts + 1,
+        updated_at = clock_timestamp()
+    FROM due, notifications n
+    WHERE d.notification_id = due.notification_id AND d.channel = due.channel AND n.id = d.notification_id
+    RETURNING d.notification_id, d.channel, d.target, d.attempts, n.context_id, n.run_id, n.category, n.title, n.body,
+        (SELECT CAST(a.outcome AS text) FROM run_attempts a
+         WHERE a.run_id = n.run_id AND a.state = 'ended' ORDER BY a.attempt DESC LIMIT 1)
+"""
+
+SETTLE = """
+    UPDATE deliveries
+    SET state = :state, reason = :reason, lease_until = NULL, updated_at = clock_timestamp(),
+        next_attempt_at = clock_timestamp() + coalesce(CAST(:retry_after AS interval), interval '0')
+    WHERE notification_id = :notification_id AND channel = :channel
+"""
+
+UNANNOUNCED = """
+    SELECT d.notification_id, d.context_id, n.run_id, n.category, d.channel, d.state
+    FROM deliveries d JOIN notifications n ON n.id = d.notification_id
+    WHERE d.state <> 'pending' AND d.announced_at IS NULL
+    ORDER BY d.updated_at LIMIT 500
+"""
+
+MARK_ANNOUNCED = """
+    UPDATE deliveries d SET announced_at = clock_timestamp()
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:channels AS text[])) AS u (notification_id, channel)
+    WHERE d.notification_id = u.notification_id AND d.channel = u.channel
+"""
+
+# Final outcomes that nobody was told about: their event was lost with the stream.
+UNTOLD = """
+    SELECT CAST(a.outcome AS text)
+    FROM run_attempts a
+    WHERE a.state = 'ended' AND a.ended_at > :since AND a.ended_at < clock_timestamp() - interval '10 seconds'
+      AND CAST(a.outcome ->> 'final' AS boolean)
+      AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.run_id = a.run_id)
+    ORDER BY a.ended_at LIMIT 500
+"""
+
+
+@dataclass(frozen=True)
+class DueDelivery:
+    """A delivery that this process holds; `outcome` is the payload of the run's job.completed."""
+
+    notification_id: UUID
+    channel: Channel
+    target: str
+    attempts: int
+    context_id: UUID
+    run_id: UUID
+    category: Category
+    title: str
+    body: str
+    outcome: str | None
+
+
+@dataclass(frozen=True)
+class EndedDelivery:
+    """A delivery that ended and was not announced yet."""
+
+    notification_id: UUID
+    context_id: UUID
+    run_id: UUID
+    category: Category
+    channel: Channel
+    state: EndedState
+
+
+class Repository:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def targets(self, job_ids: Sequence[UUID]) -> dict[UUID, Target]:
+        """The channels of the jobs that have one, as they are now."""
+        rows = await self._database.fetch(TARGETS, {"job_ids": list(job_ids)})
+        return {row[0]: Target(row[1], row[2]) for row in rows}
+
+    async def write(self, notifications: Sequence[Notification], deliveries: Sequence[Delivery]) -> set[UUID]:
+        """Writes what is to be told, in one transaction; the ids of the notifications that are new."""
+        async with self._database.transaction() as connection:
+            result = await connection.execute(text(WRITE_NOTIFICATIONS), {"rows": _json(notifications)})
+            new = set(result.scalars())
+            if new:
+                await connection.execute(
+                    text(WRITE_DELIVERIES), {"rows": _json(deliveries), "new": list(new)}
+                )
+        return new
+
+    async def claim_due(self, limit: int) -> list[DueDelivery]:
+        return [DueDelivery(*row) for row in await self._database.fetch(CLAIM_DUE, {"limit": limit})]
+
+    async def settle(self, delivery: DueDelivery, outcome: Outcome) -> None:
+        await self._database.execute(
+            SETTLE,
+            {
+                "notification_id": delivery.notification_id,
+                "channel": delivery.channel,
+                "state": outcome.state,
+                "reason": outcome.reason,
+                "retry_after": outcome.retry_after,
+            },
+        )
+
+    async def unannounced(self) -> list[EndedDelivery]:
+        return [EndedDelivery(*row) for row in await self._database.fetch(UNANNOUNCED)]
+
+    async def mark_announced(self, ended: Sequence[EndedDelivery]) -> None:
+        await self._database.execute(
+            MARK_ANNOUNCED,
+            {"ids": [one.notification_id for one in ended], "channels": [one.channel for one in ended]},
+        )
+
+    async def untold(self, since: datetime) -> list[bytes]:
+        """The payloads of final outcomes since then without a notification."""
+        return [row[0].encode() for row in await self._database.fetch(UNTOLD, {"since": since})]
+
+
+def _json(rows: Sequence[Any]) -> str:
+    return json.dumps([asdict(row) for row in rows], default=str)
