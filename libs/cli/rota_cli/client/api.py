@@ -21,8 +21,8 @@ class ApiError(CliError):
         self.status = status
         self.problem = problem
         reason = str(problem.get("detail") or problem.get("title") or f"the gateway answered {status}")
-        errors = problem.get("errors") or []
-        lines = [reason, *(f"  {error.get('field')}: {error.get('message')}" for error in errors)]
+        fields = [f"{error.get('field')}: {error.get('message')}" for error in problem.get("errors") or []]
+        lines = [reason, *(f"  {field}" for field in fields if field not in reason)]
         remedy = "give a valid key with ROTA_API_KEY or --api-key-file" if status == _UNAUTHORISED else ""
         super().__init__("\n".join(lines), remedy=remedy)
 

@@ -196,6 +196,5 @@ def _given(**fields: object) -> dict[str, Any]:
 def _show(session: Session, job: dict[str, Any]) -> None:
     if session.as_json:
         show_json(job)
-        return
-    times = {name: local_time(job[name]) for name in job if name.endswith("_at") and job[name]}
-    show_fields({**job, **times, "times in": zone_name()}, long=("skill_prompt", "last_run_result"))
+    else:
+        show_fields(job, long=("skill_prompt", "last_run_result"))

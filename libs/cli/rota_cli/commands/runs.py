@@ -53,7 +53,5 @@ def show(session: Session, run: Annotated[str, typer.Argument(metavar="RUN", hel
 def show_run(session: Session, run: dict[str, Any]) -> None:
     if session.as_json:
         show_json(run)
-        return
-    moments = ("scheduled_for", "started_at", "completed_at")
-    times = {name: local_time(run[name]) for name in moments if run.get(name)}
-    show_fields({**run, **times, "times in": zone_name()}, long=("prompt", "error_message", "result_content"))
+    else:
+        show_fields(run, long=("prompt", "error_message", "result_content"))

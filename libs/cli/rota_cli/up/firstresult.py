@@ -1,4 +1,4 @@
-"""The first thing worth seeing: the report of the demo's first run."""
+"""The first thing worth seeing: what the demo's agent reports."""
 
 import time
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rota_cli.client.api import Api
+from rota_cli.client.moment import duration, local_time, zone_name
 from rota_cli.errors import CliError
 
 _PATIENCE_SECONDS = 300
@@ -15,13 +16,16 @@ _POLL_SECONDS = 1
 def report_first_result(
     url: str, key: str, say: Callable[[str], None], *, command: str, data_dir: Path
 ) -> None:
-    """Wait for a finished run and show it; says so when none comes."""
+    """Show the latest result, or wait for the first one; says so when none comes."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     with Api(url, key) as api:
+        if run := _latest(api):
+            say(report(run, title="latest result"))
+            return
+        say("the demo's first result comes within two minutes ...")
         while time.monotonic() < deadline:
-            run = _first(api)
-            if run:
-                say(report(run))
+            if run := _latest(api):
+                say(report(run, title="first result"))
                 return
             time.sleep(_POLL_SECONDS)
     say(
@@ -30,15 +34,15 @@ def report_first_result(
     )
 
 
-def report(run: dict[str, Any]) -> str:
-    seconds = (run.get("execution_duration_ms") or 0) / 1000
-    who = f"{run.get('job_name')} by {run.get('agent_name')}"
-    title = f"first result: {who}, {run.get('status')} in {seconds:.1f} s"
+def report(run: dict[str, Any], *, title: str) -> str:
+    what = f"{title}: {run.get('job_name')} by {run.get('agent_name')}, {run.get('status')}"
+    when = f"at {local_time(run.get('completed_at'))} {zone_name()}"
     content = run.get("result_content") or run.get("error_message") or "(no words)"
-    return "\n".join(["", title, *(f"  {line}" for line in str(content).splitlines()), ""])
+    lines = [f"  {line}" for line in str(content).splitlines()]
+    return "\n".join(["", f"{what} {when} in {duration(run.get('execution_duration_ms'))}", *lines, ""])
 
 
-def _first(api: Api) -> dict[str, Any] | None:
+def _latest(api: Api) -> dict[str, Any] | None:
     try:
         return next(iter(api.items("/runs", limit=1)), None)
     except CliError:  # the gateway may be restarting

@@ -133,7 +133,6 @@ def _sign_in_link(system: System) -> str:
 
 
 def _watch_for_the_first_result(system: System, options: Options, console: Console) -> None:
-    console.say("the demo's first result comes within two minutes ...")
     threading.Thread(
         target=report_first_result,
         args=(system.url, system.api_key, console.say),

@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from rota_cli.client.api import Api
 from rota_cli.errors import CliError
@@ -14,6 +15,7 @@ from rota_cli.local.nats import NatsServer
 from rota_cli.local.port import KeptPort, is_free
 from rota_cli.local.postgres import PostgresServer
 from rota_cli.local.secret import kept_secret, write_private
+from rota_cli.local.server import LocalServer
 from rota_cli.up.console import Console
 from rota_cli.up.datadir import DataDir
 from rota_cli.up.keeper import Keeper
@@ -36,6 +38,7 @@ _READY_SECONDS = 120
 _POLL_SECONDS = 0.1
 _SAY_AGAIN_SECONDS = 5
 _DEATHS_BEFORE_GIVING_UP = 3
+_STARTS_RUNS = ("ticker", "executor")
 # What feeds the path ends first, so that what still comes out of it is stored and told.
 _STOP_WAVES = (("gateway", "ticker", "executor"), ("results", "notifier"))
 
@@ -59,12 +62,12 @@ class System:
         port = self._gateway_port()
         self.url = f"http://127.0.0.1:{port}"
         self._start_servers()
-        self._migrate()
         surroundings = self._surroundings(port)
         everything = [(i, self._service(i, surroundings)) for i in instances(self._options.scale)]
-        self._start_services((i, p) for i, p in everything if i.service != "gateway")
+        # Runs may be due at once, and look at the others: so who starts them comes last.
+        self._start_services((i, p) for i, p in everything if i.service not in _STARTS_RUNS)
         self._bootstrap(surroundings)
-        self._start_services((i, p) for i, p in everything if i.service == "gateway")
+        self._start_services((i, p) for i, p in everything if i.service in _STARTS_RUNS)
         self._wait_until_ready()
         self._directory.url_file.write_text(f"{self.url}\n")
 
@@ -109,12 +112,16 @@ class System:
     def _start_servers(self) -> None:
         servers = [server for server in (self.nats, self.postgres, self.model) if server]
         self._say(f"starting {', '.join(server.name for server in servers)} ...")
-        _together([server.start for server in servers])
-        for server in servers:
-            self._say(f"{server.name} serves on port {server.port}")
-            keeper = Keeper(server, self._say)
-            self._servers.append(keeper)
-            keeper.watch()
+        _together([partial(self._start_server, server) for server in servers])
+
+    def _start_server(self, server: LocalServer) -> None:
+        server.start()
+        self._say(f"{server.name} serves on port {server.port}")
+        keeper = Keeper(server, self._say)
+        self._servers.append(keeper)
+        keeper.watch()
+        if server is self.postgres:
+            self._migrate()
 
     def _migrate(self) -> None:
         self._say("bringing the database up to date ...")
