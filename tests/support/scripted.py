@@ -18,7 +18,7 @@ def register(registry: Registry) -> None:
 
 
 def model(script: str) -> FunctionModel:
-    """`noop`, `slow` (the prompt says "sleep 3"), `blocks`, `fail`, `echo`, `calls:<tool>`."""
+    """`noop`, `slow` (the prompt says "sleep 3"), `blocks`, `long`, `fail`, `echo`, `calls:<tool>`."""
     name, _, argument = script.partition(":")
 
     async def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
@@ -29,6 +29,8 @@ def model(script: str) -> FunctionModel:
             raise ModelHTTPError(500, script, {"message": "the script says no"})
         if name == "blocks":
             return ModelResponse(parts=[TextPart(text) for text in BLOCKS])
+        if name == "long":
+            return ModelResponse(parts=[TextPart("long " * 100_000)])
         if name == "echo":
             return ModelResponse(parts=[TextPart(prompt(messages))])
         if name == "calls":

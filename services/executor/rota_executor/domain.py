@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+import msgspec
+
 from rota_contracts.events import (
     ContentBlock,
     ErrorKind,
@@ -24,9 +26,11 @@ PERMANENT_KINDS: frozenset[ErrorKind] = frozenset(
 )
 # NATS takes messages of 1 MiB. In JSON a character may take six bytes; results keeps 50,000 characters.
 MAX_CONTENT = 60_000
+BLOCK_FRAME = 30  # what a block costs beside its text
 MAX_PROMPT = 20_000
 MAX_MESSAGE = 2_000
-MAX_WARNINGS = 50
+MAX_WARNINGS = 20
+MAX_WARNING = 500
 MAX_ARGUMENTS_BYTES = 200_000
 MAX_TRANSCRIPT_MESSAGES = 200
 MAX_TRANSCRIPT_CONTENT = 50_000  # characters of one message
@@ -137,7 +141,7 @@ def completed(
         cron_expression=event.job.cron_expression,
         error_kind=outcome.error_kind,
         error_message=outcome.error_message and clean(outcome.error_message)[:MAX_MESSAGE],
-        warnings=[clean(warning)[:MAX_MESSAGE] for warning in record.warnings[:MAX_WARNINGS]],
+        warnings=[clean(warning)[:MAX_WARNING] for warning in record.warnings[:MAX_WARNINGS]],
         pending_actions=list(outcome.pending_actions),
         usage=record.usage,
         agent_revision=record.agent_revision,
@@ -148,7 +152,7 @@ def completed(
 
 def _bounded(outcome: Outcome) -> Outcome:
     """A call that is too large to be shown to the person who decides is no call to decide on."""
-    size = sum(len(repr(action.arguments).encode(errors="replace")) for action in outcome.pending_actions)
+    size = sum(len(msgspec.json.encode(action.arguments)) for action in outcome.pending_actions)
     if size <= MAX_ARGUMENTS_BYTES:
         return outcome
     return Outcome(
@@ -171,7 +175,7 @@ def cut_content(content: Content, limit: int) -> Content:
         if limit <= 0:
             break
         blocks.append(ContentBlock(type=block.type, text=block.text[:limit]))
-        limit -= len(block.text) + 1
+        limit -= len(block.text) + BLOCK_FRAME
     return blocks
 
 

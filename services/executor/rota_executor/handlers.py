@@ -38,14 +38,20 @@ class Handlers:
         self._publish = publish
         self._executor = executor
 
-    async def on_job_due(self, batch: list[Delivery]) -> list[Did]:
+    async def on_job_due(self, batch: list[Delivery]) -> Sequence[Did]:
         """Starts what can be claimed and settles what cannot; what was done, per delivery."""
         try:
-            return await self._claim(batch)
+            started = await self._claim(batch)
+            others = [delivery for delivery in batch if delivery not in started]
         except Exception as error:  # noqa: BLE001  the edge of a loop: decided upon below
             return await self._recover(batch, error)
+        try:
+            settled = dict(zip(others, await self._settle(others), strict=True))
+        except Exception as error:  # noqa: BLE001  as above; what was started runs
+            settled = dict(zip(others, await self._recover(others, error), strict=True))
+        return [settled.get(delivery, "started") for delivery in batch]
 
-    async def _recover(self, batch: list[Delivery], error: Exception) -> list[Did]:
+    async def _recover(self, batch: list[Delivery], error: Exception) -> Sequence[Did]:
         """PostgreSQL is away: later. Otherwise one message is at fault, which one by one will show."""
         if is_transient(error):
             log.warning("a batch waits", action="batch_waits", events=len(batch), error=repr(error))
@@ -64,26 +70,18 @@ class Handlers:
         await delivery.nak(RETRY_SECONDS)
         return ["postponed"]
 
-    async def _claim(self, batch: list[Delivery]) -> list[Did]:
+    async def _claim(self, batch: list[Delivery]) -> set[Delivery]:
+        """Starts the attempts that could be claimed; their deliveries."""
         asked = asyncio.get_running_loop().time()
         won = await self._repository.claim([_due(delivery) for delivery in batch])
         deadline = self._leases.deadline(asked)
-        started: dict[AttemptKey, Attempt] = {}
-        others: list[Delivery] = []
+        attempts: dict[AttemptKey, Attempt] = {}
         for delivery in batch:
             key = _key(delivery)
-            if key in won and key not in started:
-                started[key] = Attempt(delivery, started_at=won[key], claimed=asked, deadline=deadline)
-            else:
-                others.append(delivery)
-        self._start(list(started.values()))
-        verdicts = await self._settle(others)
-        return [
-            "started"
-            if (attempt := started.get(_key(delivery))) and attempt.delivery is delivery
-            else verdicts[id(delivery)]
-            for delivery in batch
-        ]
+            if key in won and key not in attempts:
+                attempts[key] = Attempt(delivery, started_at=won[key], claimed=asked, deadline=deadline)
+        self._start(list(attempts.values()))
+        return {attempt.delivery for attempt in attempts.values()}
 
     def _start(self, attempts: list[Attempt]) -> None:
         if not attempts:
@@ -109,14 +107,13 @@ class Handlers:
         except Exception as error:  # noqa: BLE001  whatever it is, the runs go on
             log.warning("starts were not announced", action="announce_failed", error=repr(error))
 
-    async def _settle(self, others: list[Delivery]) -> dict[int, Verdict]:
-        """Settles what was not won; the verdict by the identity of the delivery."""
+    async def _settle(self, others: list[Delivery]) -> Sequence[Did]:
+        """Settles what was not won."""
         if not others:
-            return {}
-        standings = await self._repository.standings([_key(delivery) for delivery in others])
-        verdicts = {}
-        for delivery in others:
-            verdicts[id(delivery)] = said = _verdict(_due(delivery), standings[_key(delivery)])
+            return []
+        standings = await self._repository.standings([_due(delivery) for delivery in others])
+        verdicts = [_verdict(_due(delivery), standings[_key(delivery)]) for delivery in others]
+        for delivery, said in zip(others, verdicts, strict=True):
             log.info("a message was not run", action=said, **ids(_due(delivery)))
             if said == "elsewhere":
                 await delivery.nak(ELSEWHERE_SECONDS)

@@ -40,6 +40,8 @@ class Unpublished(NamedTuple):
 
 # One row per attempt of a batch.
 _ATTEMPTS = "unnest(CAST(:run_ids AS uuid[]), CAST(:attempts AS int[])) AS d(run_id, attempt)"
+# What a message says of an occurrence is believed only where the ledger says the same.
+_OCCURRENCE = "o.run_id = d.run_id AND o.job_id = d.job_id AND o.context_id = d.context_id"
 _LEASE = "now() + make_interval(secs => :lease_seconds)"
 
 
@@ -51,39 +53,39 @@ class Repository:
 
     async def claim(self, events: Sequence[JobDue]) -> dict[AttemptKey, datetime]:
         """Claims attempts whose occurrence is open and at this attempt; the won ones and when they started."""
-        keys = [AttemptKey(event.run_id, event.attempt) for event in events]
         rows = await self._database.fetch(
             f"""
             INSERT INTO run_attempts
                 (run_id, attempt, context_id, job_id, executor, state, lease_until, session_id)
             SELECT o.run_id, o.attempt, o.context_id, o.job_id, :executor, 'running', {_LEASE}, d.session_id
-            FROM unnest(CAST(:run_ids AS uuid[]), CAST(:attempts AS int[]), CAST(:session_ids AS uuid[]))
-                AS d(run_id, attempt, session_id)
-            JOIN occurrences o
-                ON o.run_id = d.run_id AND o.attempt = d.attempt AND o.closed_at IS NULL
+            FROM unnest(CAST(:run_ids AS uuid[]), CAST(:attempts AS int[]), CAST(:job_ids AS uuid[]),
+                        CAST(:context_ids AS uuid[]), CAST(:session_ids AS uuid[]))
+                AS d(run_id, attempt, job_id, context_id, session_id)
+            JOIN occurrences o ON {_OCCURRENCE} AND o.attempt = d.attempt AND o.closed_at IS NULL
             ON CONFLICT DO NOTHING
             RETURNING run_id, attempt, started_at
             """,
             {
-                **_arrays(keys),
-                "session_ids": [session_id_for(*key) for key in keys],
+                **_messages(events),
+                "session_ids": [session_id_for(event.run_id, event.attempt) for event in events],
                 "executor": self._executor,
                 "lease_seconds": self._lease_seconds,
             },
         )
         return {AttemptKey(row.run_id, row.attempt): row.started_at for row in rows}
 
-    async def standings(self, keys: Sequence[AttemptKey]) -> dict[AttemptKey, Standing]:
+    async def standings(self, events: Sequence[JobDue]) -> dict[AttemptKey, Standing]:
         """Why attempts could not be claimed."""
         rows = await self._database.fetch(
             f"""
             SELECT d.run_id, d.attempt, a.state, o.attempt AS current_attempt,
                    (o.run_id IS NOT NULL AND o.closed_at IS NULL) AS occurrence_open
-            FROM {_ATTEMPTS}
+            FROM unnest(CAST(:run_ids AS uuid[]), CAST(:attempts AS int[]), CAST(:job_ids AS uuid[]),
+                        CAST(:context_ids AS uuid[])) AS d(run_id, attempt, job_id, context_id)
             LEFT JOIN run_attempts a ON a.run_id = d.run_id AND a.attempt = d.attempt
-            LEFT JOIN occurrences o ON o.run_id = d.run_id
+            LEFT JOIN occurrences o ON {_OCCURRENCE}
             """,
-            _arrays(keys),
+            _messages(events),
         )
         return {
             AttemptKey(row.run_id, row.attempt): Standing(row.state, row.occurrence_open, row.current_attempt)
@@ -184,6 +186,14 @@ class Repository:
             {"age": older_than_seconds, "limit": limit},
         )
         return [Unpublished(AttemptKey(row.run_id, row.attempt), row.outcome) for row in rows]
+
+
+def _messages(events: Sequence[JobDue]) -> dict[str, list[object]]:
+    return {
+        **_arrays([AttemptKey(event.run_id, event.attempt) for event in events]),
+        "job_ids": [event.job_id for event in events],
+        "context_ids": [event.context_id for event in events],
+    }
 
 
 def _arrays(keys: Sequence[AttemptKey]) -> dict[str, list[object]]:

@@ -49,7 +49,8 @@ class Runs:
             attempt.hand_over()
         # Also waits for the outcomes of others that are being written.
         await self._finished([*unfinished, *self._leases.held()], FLUSH_SECONDS)
-        await self._release(unfinished)
+        # A run that does not end keeps its lease: nobody else may begin while it goes on.
+        await self._release([attempt for attempt in unfinished if attempt.task and attempt.task.done()])
         try:
             async with asyncio.timeout(FLUSH_SECONDS):
                 await self._outbox.flush()

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 from rota_bus import Bus, Subscription
 from rota_chassis.lifecycle import Lifetime, health_served, periodically
-from rota_contracts.streams import EXECUTOR, JOBS
+from rota_contracts.streams import DEAD_LETTERS, EXECUTOR, JOBS
 from rota_executor.adapters import tools
 from rota_executor.adapters.models import Models, ModelServers
 from rota_executor.adapters.registry import Registry
@@ -44,7 +44,7 @@ async def wired(settings: ExecutorSettings, lifetime: Lifetime) -> AsyncIterator
             settings.nats_url, service="executor", seed=seed.get_secret_value() if seed else None
         )
         stack.push_async_callback(bus.close)
-        await bus.ensure([JOBS], [EXECUTOR])
+        await bus.ensure([JOBS, DEAD_LETTERS], [EXECUTOR])
         runtime = Runtime(registry, models, settings.tool_timeout_seconds)
         await stack.enter_async_context(_running(settings, lifetime, database, bus, runtime))
         lifetime.checks["nats"] = bus.check

@@ -49,38 +49,31 @@ class Stage:
 
     async def due(self, prompt: str = "Do it.", *, publish: bool = True, **changes: Any) -> JobDue:
         """An open occurrence and its job.due, published unless told otherwise."""
-        job = {
-            name: changes.pop(name)
-            for name in ("timeout_seconds", "max_retries", "agent_name")
-            if name in changes
+        job: dict[str, Any] = {
+            "name": "a job",
+            "agent_name": "tester",
+            "skill_prompt": prompt,
+            "cron_expression": "* * * * *",
+            "timezone": "UTC",
+            "timeout_seconds": 30,
+            "max_retries": 0,
+            "generation": 1,
         }
-        occurrence = {name: changes[name] for name in ("attempt",) if name in changes}
+        job |= {name: changes.pop(name) for name in job if name in changes}
         now = datetime.now(UTC)
-        event = JobDue(
-            context_id=self.context_id,
-            job_id=self.job_id,
-            run_id=await self.world.an_occurrence(self.job_id, **occurrence),
-            **{
-                "attempt": 1,
-                "scheduled_for": now,
-                "effective_at": now,
-                "trigger": "manual",
-                "job": JobSnapshot(
-                    **{
-                        "name": "a job",
-                        "agent_name": "tester",
-                        "skill_prompt": prompt,
-                        "cron_expression": "* * * * *",
-                        "timezone": "UTC",
-                        "timeout_seconds": 30,
-                        "max_retries": 0,
-                        "generation": 1,
-                        **job,
-                    }
-                ),
-                **changes,
-            },
-        )
+        values: dict[str, Any] = {
+            "context_id": self.context_id,
+            "job_id": self.job_id,
+            "attempt": 1,
+            "scheduled_for": now,
+            "effective_at": now,
+            "trigger": "manual",
+            "job": JobSnapshot(**job),
+            **changes,
+        }
+        if "run_id" not in values:
+            values["run_id"] = await self.world.an_occurrence(self.job_id, attempt=values["attempt"])
+        event = JobDue(**values)
         if publish:
             await self.ticker.publish([event])
         return event

@@ -1,4 +1,4 @@
-"""Tools for tests, as a plug-in of the executor: one that fails, one that writes down that it ran, one that is slow."""
+"""Tools for tests, as a plug-in of the executor."""
 
 import asyncio
 import time
