@@ -9,13 +9,13 @@ from fastapi.security import HTTPBearer
 from rota_chassis.health import Check, health_routes
 from rota_gateway.api import agents, contexts, events, identity, jobs, notifications, runs
 from rota_gateway.edge import problems
+from rota_gateway.edge.body import BodyLimit
 from rota_gateway.edge.csrf import CrossSiteProtection
 from rota_gateway.edge.gateway import Gateway
 from rota_gateway.edge.headers import SecurityHeaders
 from rota_gateway.web import docs, overview, sign_in
 from rota_gateway.web.assets import Assets
 
-MAX_BODY_BYTES = 1024 * 1024
 API = (contexts, jobs, runs, notifications, agents, identity, events)
 PAGES = (overview, sign_in, docs)
 
@@ -29,7 +29,6 @@ def build(gateway: Gateway, checks: Mapping[str, Check]) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        max_body_size=MAX_BODY_BYTES,
     )
     app.state.gateway = gateway
     problems.install(app)
@@ -43,6 +42,7 @@ def build(gateway: Gateway, checks: Mapping[str, Check]) -> FastAPI:
         app.include_router(page.router, include_in_schema=False)
     app.router.routes.extend(health_routes(checks))
     app.mount("/static", Assets())
+    app.add_middleware(BodyLimit)
     app.add_middleware(CrossSiteProtection, public_url=gateway.settings.public_url)
     app.add_middleware(SecurityHeaders)
     return app

@@ -59,6 +59,13 @@ class ConflictError(RequestError):
     status = 409
 
 
+class TooLargeError(RequestError):
+    status = 413
+
+    def __init__(self) -> None:
+        super().__init__("The body is larger than 1 MiB.")
+
+
 class ContentTypeError(RequestError):
     status = 415
 

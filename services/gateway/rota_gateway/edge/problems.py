@@ -19,7 +19,6 @@ log = logs.logger(__name__)
 DETAILS = {
     404: "There is nothing at this address.",
     405: "This address does not take this method.",
-    413: "The body is larger than 1 MiB.",
 }
 
 
