@@ -26,7 +26,7 @@ def start(options: Options) -> None:
     reading, writing = os.pipe()
     arguments = [*options.arguments(), "--notify", str(writing)]
     with log.open("ab") as output:
-        subprocess.Popen(
+        supervisor = subprocess.Popen(
             [sys.executable, "-m", "rota_cli", "up", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -36,6 +36,7 @@ def start(options: Options) -> None:
         )
     os.close(writing)
     if not _relay(reading):
+        supervisor.wait()  # it still stops what it had started
         raise CliError("Rota did not start", remedy=f"read {str(log)!r}")
     print(f"it goes on in the background; its log is {log}")
 
