@@ -1,0 +1,108 @@
+"""One event of each type, with every field set."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from rota_contracts.events import (
+    ApprovalRequested,
+    ContentBlock,
+    Event,
+    JobChanged,
+    JobClosed,
+    JobCompleted,
+    JobDue,
+    JobSnapshot,
+    JobStarted,
+    NotificationSent,
+    PendingAction,
+    ResultRecorded,
+    RunRequested,
+    Usage,
+)
+
+CONTEXT = UUID("0b9f2c1e-6f0a-4a53-9c52-0d5a6a1f0001")
+JOB = UUID("0b9f2c1e-6f0a-4a53-9c52-0d5a6a1f0002")
+RUN = UUID("0b9f2c1e-6f0a-4a53-9c52-0d5a6a1f0003")
+SESSION = UUID("0b9f2c1e-6f0a-4a53-9c52-0d5a6a1f0004")
+OWNER = UUID("0b9f2c1e-6f0a-4a53-9c52-0d5a6a1f0005")
+NOTIFICATION = UUID("0b9f2c1e-6f0a-4a53-9c52-0d5a6a1f0006")
+SEVEN = datetime(2026, 11, 21, 7, 0, tzinfo=UTC)
+ACTION = PendingAction(tool_call_id="call-1", tool_name="send_mail", arguments={"to": "ada@example.org"})
+_OF_RUN = {"context_id": CONTEXT, "job_id": JOB, "run_id": RUN}
+
+EXAMPLES: dict[str, Event] = {
+    event.TYPE: event
+    for event in (
+        JobChanged(context_id=CONTEXT, job_id=JOB, change="updated", generation=3),
+        RunRequested(**_OF_RUN, requested_by=OWNER),
+        JobDue(
+            **_OF_RUN,
+            attempt=2,
+            scheduled_for=SEVEN,
+            effective_at=SEVEN,
+            trigger="schedule",
+            job=JobSnapshot(
+                name="Morning briefing",
+                agent_name="orchestrator",
+                skill_prompt="What is new?",
+                cron_expression="0 7 * * *",
+                timezone="Europe/Berlin",
+                timeout_seconds=300,
+                max_retries=1,
+                generation=3,
+                owner_id=OWNER,
+            ),
+            failures=1,
+            losses=0,
+            instants=2,
+            first_instant=datetime(2026, 11, 20, 7, 0, tzinfo=UTC),
+            prompt_context="Be brief.",
+        ),
+        JobStarted(**_OF_RUN, attempt=2, executor="executor-1", session_id=SESSION, started_at=SEVEN),
+        JobCompleted(
+            **_OF_RUN,
+            attempt=2,
+            status="partial",
+            final=True,
+            content=[ContentBlock(type="text", text="Two mails.")],
+            execution_duration_ms=1500,
+            session_id=SESSION,
+            agent_name="orchestrator",
+            prompt="What is new?",
+            trigger="schedule",
+            scheduled_for=SEVEN,
+            started_at=SEVEN,
+            completed_at=SEVEN,
+            job_name="Morning briefing",
+            cron_expression="0 7 * * *",
+            error_kind="tool_error",
+            error_message="The mailbox did not answer.",
+            warnings=["A tool was left out."],
+            pending_actions=[ACTION],
+            usage=Usage(requests=2, input_tokens=900, output_tokens=40, tool_calls=1),
+            agent_revision=4,
+            model="local:smollm2",
+            owner_id=OWNER,
+        ),
+        JobClosed(
+            **_OF_RUN,
+            scheduled_for=SEVEN,
+            disposition="missed",
+            reason="older than the catch-up window",
+            instants=3,
+            last_instant=SEVEN,
+        ),
+        ResultRecorded(**_OF_RUN, attempt=2, status="partial"),
+        ApprovalRequested(
+            **_OF_RUN, attempt=2, job_name="Morning briefing", actions=[ACTION], owner_id=OWNER
+        ),
+        NotificationSent(
+            context_id=CONTEXT,
+            notification_id=NOTIFICATION,
+            run_id=RUN,
+            category="approval_needed",
+            channel="email",
+            outcome="delivered",
+        ),
+    )
+}
