@@ -1,7 +1,11 @@
-"""Models whose words are exact: a plug-in of the executor (EXECUTOR_PLUGINS=tests.support.scripted)."""
+"""Models whose words are exact: a plug-in of the executor (EXECUTOR_PLUGINS=tests.support.scripted).
+
+The name of a model is its script: `scripted:noop`, `scripted:says:<text>` and so on, a function below each.
+"""
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
 
 from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart, ToolReturnPart
@@ -12,38 +16,83 @@ from rota_executor.adapters.registry import Registry
 ANSWER = "All is well."
 BLOCKS = ("First block.", "Second block.")
 
+Messages = list[ModelMessage]
+Script = Callable[[Messages, AgentInfo, str], Awaitable[ModelResponse]]
+
 
 def register(registry: Registry) -> None:
     registry.add_models("scripted", model)
 
 
 def model(script: str) -> FunctionModel:
-    """`noop`, `slow` (the prompt says "sleep 3"), `blocks`, `long`, `fail`, `echo`, `calls:<tool>`."""
     name, _, argument = script.partition(":")
+    follow = SCRIPTS[name]
 
-    async def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
-        if name == "slow":
-            seconds = re.findall(r"sleep (\d+(?:\.\d+)?)", prompt(messages))
-            await asyncio.sleep(float(seconds[-1]) if seconds else 1)
-        if name == "fail":
-            raise ModelHTTPError(500, script, {"message": "the script says no"})
-        if name == "blocks":
-            return ModelResponse(parts=[TextPart(text) for text in BLOCKS])
-        if name == "long":
-            return ModelResponse(parts=[TextPart("long " * 100_000)])
-        if name == "echo":
-            return ModelResponse(parts=[TextPart(prompt(messages))])
-        if name == "calls":
-            outputs = tool_outputs(messages)
-            if outputs:
-                return ModelResponse(parts=[TextPart(outputs[-1])])
-            return ModelResponse(parts=[TextPart("Let me look."), ToolCallPart(argument, {})])
-        return ModelResponse(parts=[TextPart(ANSWER)])
+    async def answer(messages: Messages, info: AgentInfo) -> ModelResponse:
+        return await follow(messages, info, argument)
 
     return FunctionModel(answer, model_name=script)
 
 
-def prompt(messages: list[ModelMessage]) -> str:
+async def noop(messages: Messages, info: AgentInfo, argument: str) -> ModelResponse:
+    """Answers at once."""
+    return said(ANSWER)
+
+
+async def slow(messages: Messages, info: AgentInfo, argument: str) -> ModelResponse:
+    """Takes as long as the prompt says: "sleep 3"."""
+    seconds = re.findall(r"sleep (\d+(?:\.\d+)?)", prompt(messages))
+    await asyncio.sleep(float(seconds[-1]) if seconds else 1)
+    return said(ANSWER)
+
+
+async def fail(messages: Messages, info: AgentInfo, argument: str) -> ModelResponse:
+    raise ModelHTTPError(500, "fail", {"message": "the script says no"})
+
+
+async def blocks(messages: Messages, info: AgentInfo, argument: str) -> ModelResponse:
+    """Answers in several parts."""
+    return said(*BLOCKS)
+
+
+async def long(messages: Messages, info: AgentInfo, argument: str) -> ModelResponse:
+    """Answers with half a million characters."""
+    return said("long " * 100_000)
+
+
+async def echo(messages: Messages, info: AgentInfo, argument: str) -> ModelResponse:
+    """Answers with what it was asked."""
+    return said(prompt(messages))
+
+
+async def says(messages: Messages, info: AgentInfo, argument: str) -> ModelResponse:
+    """`says:<text>` answers with the text."""
+    return said(argument)
+
+
+async def rewrites(messages: Messages, info: AgentInfo, argument: str) -> ModelResponse:
+    """The prompt as a sentence; `rewrites:when warm` only when the temperature is raised."""
+    warm = (info.model_settings or {}).get("temperature", 0) > 0
+    return said(f"So: {prompt(messages)}." if warm or not argument else "It is 1 of 2.")
+
+
+async def calls(messages: Messages, info: AgentInfo, argument: str) -> ModelResponse:
+    """`calls:<tool>` calls the tool once, then answers with its output."""
+    if outputs := tool_outputs(messages):
+        return said(outputs[-1])
+    return ModelResponse(parts=[TextPart("Let me look."), ToolCallPart(argument, {})])
+
+
+SCRIPTS: dict[str, Script] = {
+    script.__name__: script for script in (noop, slow, fail, blocks, long, echo, says, rewrites, calls)
+}
+
+
+def said(*texts: str) -> ModelResponse:
+    return ModelResponse(parts=[TextPart(text) for text in texts])
+
+
+def prompt(messages: Messages) -> str:
     """What the user said last."""
     texts = [
         part.content
@@ -54,9 +103,9 @@ def prompt(messages: list[ModelMessage]) -> str:
     return texts[-1] if texts else ""
 
 
-def tool_outputs(messages: list[ModelMessage]) -> list[str]:
+def tool_outputs(messages: Messages) -> list[str]:
     return [
-        part.model_response_str()
+        str(part.content)
         for message in messages
         for part in message.parts
         if isinstance(part, ToolReturnPart)

@@ -20,7 +20,7 @@ async def process(stage: Stage, log: Path, **variables: str) -> AsyncIterator["s
     """The executor as it is started in production; killed at the end if it still runs."""
     environment = {**os.environ, **stage.environment(**variables), "PYTHONPATH": str(ROOT)}
     with log.open("wb") as output:
-        running = subprocess.Popen(
+        running = subprocess.Popen(  # noqa: ASYNC220  it is started in a millisecond
             [sys.executable, "-m", "rota_executor"], env=environment, stdout=output, stderr=output, cwd=ROOT
         )
     try:

@@ -12,7 +12,7 @@ calls: list[dict[str, Any]] = []
 
 
 def register(registry: Registry) -> None:
-    for tool in (recorded, broken, blocking, full):
+    for tool in (recorded, broken, blocking, hanging, full):
         registry.add_tool(
             ToolDescription(
                 name=tool.__name__, description="A tool.", effect="read", parameters={"type": "object"}
@@ -35,6 +35,11 @@ async def blocking(arguments: Mapping[str, Any]) -> str:
     """Blocks a thread, as a careless library would."""
     await asyncio.to_thread(time.sleep, float(arguments["seconds"]))
     return "it is over"
+
+
+async def hanging(arguments: Mapping[str, Any]) -> str:
+    await asyncio.Event().wait()
+    return "never"
 
 
 async def full(arguments: Mapping[str, Any]) -> str:

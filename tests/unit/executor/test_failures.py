@@ -22,7 +22,7 @@ def test_a_key_is_never_shown(text: str) -> None:
 
 def test_a_message_is_one_line_without_a_traceback() -> None:
     error = run_error(UnexpectedModelBehavior("broken\n  File x.py, line 3"), "local:tiny", None)
-    assert str(error) == "The model 'local:tiny' gave no usable answer: broken File x.py, line 3"
+    assert str(error) == "The model 'local:tiny' gave no usable answer: broken File x.py, line 3."
 
 
 def test_an_error_of_no_known_kind_shows_nothing_of_itself() -> None:

@@ -27,6 +27,7 @@ from rota_executor.errors import (
 
 # Keys as providers write them, also half masked, and what follows "Bearer".
 _KEY = re.compile(r"\b(?:sk|pk|key|rk|xai|gsk)-[\w*.\-]{6,}|\b[Bb]earer\s+\S+|\bAIza[\w\-]{20,}")
+_VARIABLE = re.compile(r"\b[A-Z][A-Z0-9_]*_(?:API_KEY|BASE_URL|TOKEN)\b")
 MAX_REASON = 300
 
 
@@ -41,14 +42,16 @@ def run_error(error: Exception, name: str, model: Model | None) -> RunError:
     if isinstance(error, ModelConnectionError | ModelTimeoutError | ModelRequestTimeout):
         return ModelUnavailableError(_unreachable(error, name, model))
     if isinstance(error, ModelAPIError):
-        return ModelFailedError(f"The provider of the model {name!r} failed: {reason(error)}")
+        return ModelFailedError(f"The provider of the model {name!r} failed: {reason(error)}.")
     if isinstance(error, UsageLimitExceeded):
-        return ModelFailedError(f"The run reached a limit of its agent and was stopped: {reason(error)}")
+        return ModelFailedError(
+            f"The run reached a limit of its agent and was stopped: {first_sentence(error)}."
+        )
     if isinstance(error, UnexpectedModelBehavior):
-        return ModelFailedError(f"The model {name!r} gave no usable answer: {reason(error)}")
+        return ModelFailedError(f"The model {name!r} gave no usable answer: {reason(error)}.")
     if isinstance(error, UserError):
         return InvalidConfigurationError(
-            f"The agent cannot be run as it is configured: {reason(error)}. Correct the agent."
+            f"The agent cannot be run as it is configured: {first_sentence(error)}. Correct the agent."
         )
     return InternalRunError(
         f"An internal error ({type(error).__name__}) ended the run; the log of the executor says where."
@@ -58,6 +61,24 @@ def run_error(error: Exception, name: str, model: Model | None) -> RunError:
 def reason(error: BaseException) -> str:
     """The text of an error on one line, cut, without keys."""
     return redacted(str(error) or type(error).__name__).rstrip(".")
+
+
+def first_sentence(error: BaseException) -> str:
+    """What the agent runtime says before it goes on about its documentation."""
+    return reason(error).split(". ", 1)[0]
+
+
+def unusable_model(error: Exception, name: str) -> str:
+    """Why there is no model of that name, for people."""
+    if missing := _VARIABLE.search(str(error)):
+        return (
+            f"The model {name!r} cannot be used: {missing[0]} is not set for the executor. "
+            "Set it, or name another model in the agent."
+        )
+    return (
+        f"The model {name!r} cannot be used: {first_sentence(error)}. "
+        "Name another one in the agent, as provider:model."
+    )
 
 
 def redacted(text: str) -> str:

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from pydantic_ai.exceptions import UserError
 from pydantic_ai.models import Model, infer_model
 from pydantic_ai.models.fallback import FallbackModel
 
+from rota_executor.adapters.failures import unusable_model
 from rota_executor.adapters.registry import Registry
 from rota_executor.errors import InvalidConfigurationError
 
@@ -69,8 +69,10 @@ class Models:
                 # Servers that are compatible speak the chat interface, few the newer one.
                 return infer_model(f"openai-chat:{rest}")
             return infer_model(name)
-        except (UserError, ImportError, ValueError) as error:
-            raise InvalidConfigurationError(f"The model {name!r} cannot be used: {error}") from error
+        except InvalidConfigurationError:
+            raise
+        except Exception as error:
+            raise InvalidConfigurationError(unusable_model(error, name)) from error
 
     def _local(self, name: str) -> Model:
         if not self._servers.local_url:

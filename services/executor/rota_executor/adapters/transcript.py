@@ -43,9 +43,13 @@ def _of(message: ModelMessage) -> Iterator[Entry]:
         elif isinstance(part, UserPromptPart):
             yield entry("user", part.content if isinstance(part.content, str) else str(part.content))
         elif isinstance(part, ToolReturnPart):
-            yield entry("tool", f"{part.tool_name}: {part.model_response_str()}")
+            yield entry("tool", f"{part.tool_name}: {_text(part.content)}")
         elif hasattr(part, "model_response"):  # what the runtime tells a model that must try again
             yield entry("user", str(part.model_response()))
+
+
+def _text(content: object) -> str:
+    return content if isinstance(content, str) else json.dumps(content, ensure_ascii=False, default=str)
 
 
 def turns(examples: Sequence[Example]) -> list[ModelMessage]:
