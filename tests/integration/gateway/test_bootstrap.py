@@ -1,5 +1,6 @@
 """What a new system starts with, and what a second start leaves alone."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -72,7 +73,7 @@ async def test_a_new_system_has_an_admin_agents_and_a_demo_job(
     )
     assert {tool["mode"] for tool in watchman["tools"]} == {"prefetch"}
     assert watchman["examples"]
-    assert [agent["name"] for agent in (await admin.get("/agents"))["items"]] == ["orchestrator", "watchman"]
+    assert {agent["name"] for agent in (await admin.get("/agents"))["items"]} == {"orchestrator", "watchman"}
     assert "machine_disk" in [tool["name"] for tool in (await admin.get("/tools"))["items"]]
 
 
@@ -162,10 +163,14 @@ async def test_the_command_seeds_and_names_what_is_missing(
     environment: pytest.MonkeyPatch, world: World
 ) -> None:
     command = [sys.executable, "-m", "rota_gateway", "bootstrap", "--demo"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    done = await asyncio.to_thread(run)
     assert done.returncode == 0, done.stdout + done.stderr
     assert await world.value("SELECT count(*) FROM scheduled_jobs") == 1
     environment.delenv("GATEWAY_BOOTSTRAP_API_KEY")
-    failed = subprocess.run(command, capture_output=True, text=True, check=False)
+    failed = await asyncio.to_thread(run)
     assert failed.returncode == 2
     assert "GATEWAY_BOOTSTRAP_API_KEY" in failed.stderr

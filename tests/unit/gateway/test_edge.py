@@ -27,12 +27,8 @@ def test_a_cursor_comes_back_as_it_was_made(instant: datetime, identity: UUID) -
 
 @given(st.text())
 def test_no_text_but_a_cursor_is_taken_for_one(text: str) -> None:
-    try:
-        instant, _ = decode(text)
-    except InvalidError as error:
-        assert error.errors[0].field == "cursor"
-    else:
-        assert instant.tzinfo is UTC
+    with pytest.raises(InvalidError, match="cursor"):
+        decode(text)
 
 
 def test_failures_are_forgiven_after_the_window() -> None:

@@ -18,6 +18,7 @@ from rota_gateway.web.rendering import render
 router = APIRouter(route_class=UnitRoute)
 
 LATEST = Paging(limit=10, after=None)
+FIRST = Paging(limit=50, after=None)
 
 
 @router.get("/")
@@ -33,7 +34,7 @@ async def fragment(unit: CurrentUnit, paging: CurrentPaging, cursor: str | None 
 @router.post("/jobs/{job_id}/run")
 async def run_now(job_id: UUID, request: Request, unit: CurrentUnit) -> Response:
     await run_job(job_id, unit)
-    return await _done(request, unit)
+    return await _done(request, unit, "The run is on its way.")
 
 
 @router.post("/jobs/{job_id}/toggle")
@@ -48,11 +49,11 @@ async def read_all(request: Request, unit: CurrentUnit) -> Response:
     return await _done(request, unit)
 
 
-async def _done(request: Request, unit: Unit) -> Response:
+async def _done(request: Request, unit: Unit, message: str = "") -> Response:
     """The page as it is now: its fragment for a live page, a redirect without JavaScript."""
     if "hx-request" not in request.headers:
         return RedirectResponse("/", status_code=303)
-    return render("_overview.html", **await _content(unit, Paging(limit=50, after=None), None))
+    return render("_overview.html", **{**await _content(unit, FIRST, None), "message": message})
 
 
 async def _content(unit: Unit, paging: Paging, cursor: str | None) -> dict[str, Any]:
@@ -62,4 +63,5 @@ async def _content(unit: Unit, paging: Paging, cursor: str | None) -> dict[str, 
         "runs": await list_runs(unit, LATEST),
         "bell": await list_notifications(unit, LATEST),
         "cursor": cursor,
+        "message": "",
     }
