@@ -15,22 +15,19 @@ from rota_cli.local import postgres as module
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become somebody else")
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[PostgresServer]:
-    server = PostgresServer(tmp_path / "postgres", settings={"fsync": "off"})
-    with server:
-        yield server
-    # Hundreds of files per test, of which pytest would keep three generations.
-    shutil.rmtree(tmp_path / "postgres")
-
-
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    """For tests that leave the server as it was."""
     directory = tmp_path_factory.mktemp("shared")
     with PostgresServer(directory / "postgres", settings={"fsync": "off"}) as server:
         yield server
-    shutil.rmtree(directory)
+    shutil.rmtree(directory)  # hundreds of files, of which pytest would keep three generations
+
+
+@pytest.fixture
+def server(shared: PostgresServer) -> PostgresServer:
+    """One that runs, whatever the test before has done to it."""
+    shared.start()
+    return shared
 
 
 def test_a_killed_postgres_starts_again_with_its_data_on_the_same_port(server: PostgresServer) -> None:
@@ -53,10 +50,10 @@ def test_an_immediate_stop_is_recovered_from(server: PostgresServer) -> None:
 
 
 def test_a_pid_file_with_the_number_of_a_stranger_does_not_stop_the_start(
-    server: PostgresServer, tmp_path: Path
+    server: PostgresServer,
 ) -> None:
     server.kill()
-    pid_file = tmp_path / "postgres" / "data" / "postmaster.pid"
+    pid_file = server.data_dir / "data" / "postmaster.pid"
     pid_file.write_text(pid_file.read_text().replace(pid_file.read_text().split()[0], str(os.getpid()), 1))
 
     server.start()
@@ -65,44 +62,44 @@ def test_a_pid_file_with_the_number_of_a_stranger_does_not_stop_the_start(
 
 
 def test_a_second_server_on_the_same_data_is_refused_with_the_pid_of_the_first(
-    server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_GONE_SECONDS", 0.05)
     with pytest.raises(LocalPartError, match=rf"process {server.pid}, already runs on .*\n.*kill -INT"):
-        PostgresServer(tmp_path / "postgres").start()
+        PostgresServer(server.data_dir).start()
     assert server.running
 
 
-async def test_nobody_gets_in_without_the_password(shared: PostgresServer) -> None:
+async def test_nobody_gets_in_without_the_password(server: PostgresServer) -> None:
     with pytest.raises(asyncpg.InvalidPasswordError):
-        await asyncpg.connect(shared.url("postgres", "guessed", "postgres"))
+        await asyncpg.connect(server.url("postgres", "guessed", "postgres"))
 
 
-def test_a_role_signs_in_with_the_password_it_was_given(shared: PostgresServer) -> None:
-    shared.execute("CREATE ROLE rota_ticker LOGIN")
-    shared.set_passwords({"rota_ticker": "it's /a@ pass:word"})
-    url = shared.url("rota_ticker", "it's /a@ pass:word", "postgres")
+def test_a_role_signs_in_with_the_password_it_was_given(server: PostgresServer) -> None:
+    server.execute("CREATE ROLE rota_ticker LOGIN")
+    server.set_passwords({"rota_ticker": "it's /a@ pass:word"})
+    url = server.url("rota_ticker", "it's /a@ pass:word", "postgres")
     assert admin.fetch_value(url, "SELECT current_user") == "rota_ticker"
 
 
-def test_a_database_is_made_once_and_can_be_copied(shared: PostgresServer) -> None:
-    shared.create_database("model")
-    shared.create_database("model")
-    shared.execute("CREATE TABLE copied AS SELECT 1 AS one", database="model")
-    shared.create_database("copy", template="model")
-    assert admin.fetch_value(shared.admin_url("copy"), "SELECT one FROM copied") == 1
-    shared.drop_database("copy")
-    assert admin.fetch_value(shared.admin_url(), "SELECT 1 FROM pg_database WHERE datname = 'copy'") is None
+def test_a_database_is_made_once_and_can_be_copied(server: PostgresServer) -> None:
+    server.create_database("model")
+    server.create_database("model")
+    server.execute("CREATE TABLE copied AS SELECT 1 AS one", database="model")
+    server.create_database("copy", template="model")
+    assert admin.fetch_value(server.admin_url("copy"), "SELECT one FROM copied") == 1
+    server.drop_database("copy")
+    assert admin.fetch_value(server.admin_url(), "SELECT 1 FROM pg_database WHERE datname = 'copy'") is None
 
 
-def test_it_listens_on_the_loopback_interface_only(shared: PostgresServer) -> None:
-    listening = psutil.Process(shared.pid).net_connections()
+def test_it_listens_on_the_loopback_interface_only(server: PostgresServer) -> None:
+    listening = psutil.Process(server.pid).net_connections()
     assert {connection.laddr.ip for connection in listening if connection.status == "LISTEN"} == {"127.0.0.1"}
 
 
 @only_root
-def test_root_starts_it_as_somebody_else(shared: PostgresServer) -> None:
-    assert psutil.Process(shared.pid).uids().real != 0
+def test_root_starts_it_as_somebody_else(server: PostgresServer) -> None:
+    assert psutil.Process(server.pid).uids().real != 0
 
 
 @only_root

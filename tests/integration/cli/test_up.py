@@ -92,7 +92,7 @@ def _soon(condition: Callable[[], object], what: str, *, seconds: float = 20) ->
         time.sleep(0.02)
 
 
-def test_it_says_where_everything_is_and_down_leaves_no_process(rota: Rota) -> None:
+def test_it_says_where_everything_is_refuses_a_second_one_and_ends_without_a_trace(rota: Rota) -> None:
     up = rota.up()
     assert up.returncode == 0, up.stdout + up.stderr
     url = (rota.data_dir / "url").read_text().strip()
@@ -102,6 +102,11 @@ def test_it_says_where_everything_is_and_down_leaves_no_process(rota: Rota) -> N
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert f"bootstrapped with {key.read_text()}" in (rota.data_dir / "logs" / "bootstrap.log").read_text()
     assert key.read_text().strip() not in up.stdout
+
+    second = rota.up()
+    assert second.returncode == 1
+    assert f"process {rota.supervisor.pid}" in second.stderr
+    assert "rota down" in second.stderr
     everything = [rota.supervisor, *rota.supervisor.children(recursive=True)]
 
     down = rota.run("down")
@@ -110,14 +115,6 @@ def test_it_says_where_everything_is_and_down_leaves_no_process(rota: Rota) -> N
     assert still_alive(everything, seconds=5) == []
     assert not (rota.data_dir / "url").exists()
     assert rota.run("down").returncode == 1
-
-
-def test_a_second_one_on_the_same_data_is_refused_with_the_pid_of_the_first(rota: Rota) -> None:
-    rota.up()
-    second = rota.up()
-    assert second.returncode == 1
-    assert f"process {rota.supervisor.pid}" in second.stderr
-    assert "rota down" in second.stderr
 
 
 def test_whatever_dies_is_started_again_where_it_was(rota: Rota) -> None:
