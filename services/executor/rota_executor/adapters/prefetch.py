@@ -24,20 +24,30 @@ async def prefetched(
     links: Sequence[ToolLink], registry: Registry, guard_of: Callable[[ToolLink], Guard], record: Record
 ) -> list[Fact]:
     """The facts of all linked tools, in their order; a tool that fails is a fact and a warning."""
-    outputs = await asyncio.gather(*(_facts(link, registry, guard_of(link), record) for link in links))
-    return [fact for facts in outputs for fact in facts]
+    outputs = await asyncio.gather(*(_output(link, registry, guard_of(link)) for link in links))
+    return [
+        fact for link, output in zip(links, outputs, strict=True) for fact in _facts(link, output, record)
+    ]
 
 
-async def _facts(link: ToolLink, registry: Registry, guard: Guard, record: Record) -> list[Fact]:
-    name = link.tool_name
-    tool = registry.tool(name)
+async def _output(link: ToolLink, registry: Registry, guard: Guard) -> str | ToolFailedError | None:
+    """What the tool says, why it says nothing, or None where there is no such tool."""
+    tool = registry.tool(link.tool_name)
     if tool is None:
+        return None
+    try:
+        return await guard.call(tool, link.arguments)
+    except ToolFailedError as error:
+        return error
+
+
+def _facts(link: ToolLink, output: str | ToolFailedError | None, record: Record) -> list[Fact]:
+    name = link.tool_name
+    if output is None:
         record.warnings.append(unknown_tool(name))
         return []
-    try:
-        output = await guard.call(tool, link.arguments)
-    except ToolFailedError as error:
-        text = f"the tool {name} failed: {error}"
+    if isinstance(output, ToolFailedError):
+        text = f"the tool {name} failed: {output}"
         record.warnings.append(f"{text[0].upper()}{text[1:]}.")
         record.transcript.append(entry("tool", text))
         return [Fact(text, is_failure=True)]
