@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -184,3 +185,16 @@ def test_ctrl_c_ends_it_in_order_also_while_it_starts(rota: Rota, tmp_path: Path
     assert up.wait(timeout=30) == 0
     assert still_alive(children, seconds=5) == []
     assert output.read_text().endswith("stopped\n")
+
+
+def test_two_that_start_at_the_same_moment_do_not_get_in_each_others_way(rota: Rota, tmp_path: Path) -> None:
+    other = Rota(tmp_path / "other", rota.environment)
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for up in pool.map(lambda one: one.up(), (rota, other)):
+            assert up.returncode == 0, up.stdout + up.stderr
+    try:
+        shared_ports = set(rota.ports.values()) & set(other.ports.values())
+        assert shared_ports == set()
+    finally:
+        assert other.run("down").returncode == 0
+        shutil.rmtree(other.data_dir)

@@ -1,7 +1,10 @@
 """TCP ports on the loopback interface: is it free, and which one to take."""
 
+import os
 import random
 import socket
+import sys
+import weakref
 from pathlib import Path
 
 _LOWEST = 10240
@@ -43,35 +46,76 @@ def _first_ephemeral() -> int:
     return max(first, _LOWEST + 1000)
 
 
+def reserve(port: int) -> int | None:
+    """Claim the port among the Rota processes of this machine, before anybody listens on it.
+
+    Two systems that start at the same moment would both find the usual port free. The claim is a
+    name in the kernel that ends with the file descriptor, so also with a killed process. None:
+    already claimed.
+    """
+    claim = socket.socket(socket.AF_UNIX)
+    if sys.platform == "linux":
+        try:
+            claim.bind(f"\0rota-port-{port}")
+        except OSError:
+            claim.close()
+            return None
+    return claim.detach()
+
+
 class KeptPort:
     """A port that stays the same over restarts, remembered in a file."""
 
     def __init__(self, file: Path, *, preferred: int = 0) -> None:
         self._file = file
         self._preferred = preferred
+        self._claim: weakref.finalize[..., KeptPort] | None = None
         self.number: int | None = None
-
-    def choose(self) -> int:
-        """The one of last time, else the preferred one, else any that is free; then it is fixed."""
-        if self.number is None:
-            candidates = (self._remembered(), self._preferred)
-            self.fix(next((port for port in candidates if port and is_free(port)), None) or free_port())
-        assert self.number is not None
-        return self.number
 
     @property
     def wanted(self) -> int:
         """The one of last time, else the preferred one; it may be taken."""
         return self._remembered() or self._preferred
 
-    def fix(self, number: int) -> None:
-        self.number = number
-        self._file.write_text(f"{number}\n")
+    def choose(self) -> int:
+        """The one of last time, else the preferred one, else any that is free; then it is fixed."""
+        if self.number is not None:
+            if self._claim is None:
+                self._hold(reserve(self.number))
+            return self.number
+        for candidate in (self._remembered(), self._preferred):
+            if candidate and self.take(candidate):
+                return candidate
+        while not self.take(port := free_port()):
+            pass
+        return port
+
+    def take(self, port: int) -> bool:
+        """Fix this port if it is free and nobody else is about to use it."""
+        if not is_free(port) or (claim := reserve(port)) is None:
+            return False
+        self.release()
+        self.number = port
+        self._hold(claim)
+        self._file.write_text(f"{port}\n")
+        return True
+
+    def release(self) -> None:
+        """Give up the claim; the number stays."""
+        if self._claim:
+            self._claim()
+            self._claim = None
 
     def forget(self) -> None:
+        self.release()
         self.number = None
         self._preferred = 0
         self._file.unlink(missing_ok=True)
+
+    def _hold(self, claim: int | None) -> None:
+        """Until `release`, or as long as anybody knows this object."""
+        if claim is not None:
+            self._claim = weakref.finalize(self, os.close, claim)
 
     def _remembered(self) -> int:
         try:

@@ -130,6 +130,7 @@ class LocalServer(ABC):
     def _end(self, sign: signal.Signals) -> None:
         if self._process:
             process.end(self._process, sign, timeout=self.stop_timeout)
+            self._port.release()
 
     def _ended_early(self) -> LocalPartError:
         code = self._process.returncode if self._process else None

@@ -6,13 +6,16 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from urllib.parse import urlsplit
+
+import psutil
 
 from rota_cli.client.api import Api
 from rota_cli.errors import CliError
 from rota_cli.local.errors import LocalPartError
 from rota_cli.local.model import LocalModel
 from rota_cli.local.nats import NatsServer
-from rota_cli.local.port import KeptPort, is_free
+from rota_cli.local.port import KeptPort
 from rota_cli.local.postgres import PostgresServer
 from rota_cli.local.secret import kept_secret, write_private
 from rota_cli.local.server import LocalServer
@@ -54,6 +57,7 @@ class System:
         self.model = LocalModel(directory.model, say=self._say) if options.model == "local" else None
         self._servers: list[Keeper] = []
         self._services: dict[Instance, Keeper] = {}
+        self._ports: list[KeptPort] = []  # claimed as long as the system runs
         self.url = ""
         self.api_key = ""
 
@@ -98,16 +102,22 @@ class System:
         return [*self._services.values(), *self._servers]
 
     def _gateway_port(self) -> int:
-        kept = self._directory.port("gateway", preferred=self._options.port or DEFAULT_PORT)
+        kept = self._directory.port("gateway", preferred=DEFAULT_PORT)
+        self._ports.append(kept)
         wanted = self._options.port
         if wanted is None:
             return _port_near(kept, self._say)
-        if not is_free(wanted):
+        if not kept.take(wanted):
             raise CliError(
                 f"port {wanted} is taken by another process",
                 remedy="choose another one with --port, or leave --port out to get a free one",
             )
         return wanted
+
+    def _port(self, instance: Instance) -> int:
+        kept = self._directory.port(instance.name)
+        self._ports.append(kept)
+        return kept.choose()
 
     def _start_servers(self) -> None:
         servers = [server for server in (self.nats, self.postgres, self.model) if server]
@@ -146,9 +156,7 @@ class System:
             nats_url=self.nats.url,
             seeds={service: self.nats.seed(service) for service in SERVICES},
             http_ports={
-                instance.name: gateway_port
-                if instance == Instance("gateway", 1)
-                else self._directory.port(instance.name).choose()
+                instance.name: gateway_port if instance == Instance("gateway", 1) else self._port(instance)
                 for instance in instances(self._options.scale)
             },
             model_url=self.model.url if self.model else None,
@@ -193,7 +201,7 @@ class System:
         deadline = time.monotonic() + _READY_SECONDS
         say_at = time.monotonic() + _SAY_AGAIN_SECONDS
         with Api(self.url, None) as api:
-            while missing := api.ready():
+            while missing := api.ready() or self._answered_by_a_stranger():
                 self._give_up_on_the_dying()
                 now = time.monotonic()
                 if now > deadline:
@@ -206,6 +214,14 @@ class System:
                     self._say(f"still waiting: {_in_words(missing)}")
                     say_at = now + _SAY_AGAIN_SECONDS
                 time.sleep(_POLL_SECONDS)
+
+    def _answered_by_a_stranger(self) -> str:
+        """Empty when it is our own gateway that listens at the address."""
+        gateway = self._services[Instance("gateway", 1)].part
+        port = urlsplit(self.url).port
+        if isinstance(gateway, Program) and port in _listening_ports(gateway.pid):
+            return ""
+        return f"another process answers on port {port}"
 
     def _give_up_on_the_dying(self) -> None:
         for keeper in self._services.values():
@@ -225,13 +241,20 @@ def _role(service: str) -> str:
 def _port_near(kept: KeptPort, say: Callable[[str], None]) -> int:
     """The port of last time or the usual one; when it is taken, the next free one."""
     wanted = kept.wanted
-    port = next((p for p in range(wanted, wanted + _PORTS_TRIED) if is_free(p)), None)
+    port = next((p for p in range(wanted, wanted + _PORTS_TRIED) if kept.take(p)), None)
     if port is None:
         return kept.choose()
     if port != wanted:
         say(f"port {wanted} is taken, the gateway takes {port}")
-    kept.fix(port)
     return port
+
+
+def _listening_ports(pid: int | None) -> set[int]:
+    try:
+        connections = psutil.Process(pid).net_connections("tcp") if pid else []
+    except psutil.NoSuchProcess:
+        return set()
+    return {one.laddr.port for one in connections if one.status == psutil.CONN_LISTEN}
 
 
 def _together(actions: Iterable[Callable[[], object]]) -> None:
