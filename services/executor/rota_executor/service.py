@@ -7,7 +7,7 @@ import secrets
 import socket
 from collections.abc import AsyncIterator
 
-from rota_bus import Bus, Subscription
+from rota_bus import Bus, Subscription, connected
 from rota_chassis.lifecycle import Lifetime, health_served, periodically
 from rota_contracts.streams import DEAD_LETTERS, EXECUTOR, JOBS
 from rota_executor.adapters import tools
@@ -20,35 +20,30 @@ from rota_executor.outbox import Outbox
 from rota_executor.repository import Repository
 from rota_executor.runs import Runs
 from rota_executor.settings import ExecutorSettings
-from rota_store import Database
+from rota_store import Database, opened
 
 
 @contextlib.asynccontextmanager
-async def wired(settings: ExecutorSettings, lifetime: Lifetime) -> AsyncIterator[None]:
+async def wiring(settings: ExecutorSettings, lifetime: Lifetime) -> AsyncIterator[None]:
     """The executor, running; on leaving, it finishes what runs and hands over the rest."""
     registry = registry_of(settings)
     models = Models(registry, _model_servers(settings))
-    database = Database(
-        settings.postgres_url.get_secret_value(),
-        application="executor",
-        pool_size=settings.postgres_pool_size,
-    )
-    seed = settings.nats_nkey_seed
-    async with contextlib.AsyncExitStack() as stack:
-        stack.push_async_callback(database.close)
-        stack.push_async_callback(models.close)
-        lifetime.checks["postgres"] = database.check
-        lifetime.checks["nats"] = _connecting
-        await stack.enter_async_context(health_served(settings, lifetime))
-        bus = await Bus.connect(
-            settings.nats_url, service="executor", seed=seed.get_secret_value() if seed else None
-        )
-        stack.push_async_callback(bus.close)
+
+    async def taking_jobs() -> None:
+        if not lifetime.started:
+            raise ConnectionError("the executor does not take jobs yet")
+
+    lifetime.checks["start"] = taking_jobs
+    async with (
+        health_served(settings, lifetime),
+        opened(settings, lifetime, "executor") as database,
+        connected(settings, lifetime, "executor") as bus,
+        contextlib.aclosing(models),
+    ):
         await bus.ensure([JOBS, DEAD_LETTERS], [EXECUTOR])
         runtime = Runtime(registry, models, settings.tool_timeout_seconds)
-        await stack.enter_async_context(_running(settings, lifetime, database, bus, runtime))
-        lifetime.checks["nats"] = bus.check
-        yield
+        async with _running(settings, lifetime, database, bus, runtime):
+            yield
 
 
 @contextlib.asynccontextmanager
@@ -91,10 +86,6 @@ async def _running(
 async def _consume(subscription: Subscription, handlers: Handlers) -> None:
     async for batch in subscription.batches():
         await handlers.on_job_due(batch)
-
-
-async def _connecting() -> None:
-    raise ConnectionError("NATS is not connected yet")
 
 
 def registry_of(settings: ExecutorSettings) -> Registry:

@@ -13,7 +13,7 @@ from rota_chassis.lifecycle import Lifetime
 from rota_contracts.codec import decode
 from rota_contracts.events import JobCompleted, JobDue, JobSnapshot
 from rota_contracts.streams import EXECUTOR, JOBS
-from rota_executor.service import wired
+from rota_executor.service import wiring
 from rota_executor.settings import ExecutorSettings
 from tests.support.eventually import eventually
 from tests.support.world import World
@@ -38,7 +38,8 @@ class Stage:
         """A running executor; leaving the block drains it as SIGTERM would."""
         settings = ExecutorSettings.model_validate(self.environment(**variables))
         lifetime = Lifetime()
-        async with wired(settings, lifetime):
+        async with wiring(settings, lifetime):
+            lifetime.started = True
             yield lifetime
         await lifetime.cancel()
         lifetime.raise_failure()

@@ -18,6 +18,8 @@ class Provider:
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
         self.url = ""
+        self.hangs = False
+        self.released = threading.Event()
 
     def answer(self) -> dict[str, Any]:
         if self.status != 200:
@@ -48,13 +50,16 @@ def provider() -> Iterator[Provider]:
             length = int(self.headers["Content-Length"])
             state.requests.append(json.loads(self.rfile.read(length)))
             state.keys.append(self.headers["Authorization"])
+            if state.hangs:
+                state.released.wait(30)
             body = json.dumps(state.answer()).encode()
             self.send_response(state.status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.send_header("x-should-retry", "false")  # the client's own retries would only take time
             self.end_headers()
-            self.wfile.write(body)
+            with contextlib.suppress(ConnectionError):  # the executor did not wait
+                self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             """Silent."""
@@ -66,6 +71,7 @@ def provider() -> Iterator[Provider]:
     try:
         yield state
     finally:
+        state.released.set()
         server.shutdown()
         thread.join()
         server.server_close()

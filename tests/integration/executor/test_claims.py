@@ -36,7 +36,7 @@ async def handling(stage: Stage) -> AsyncIterator[tuple[Handlers, Subscription]]
     for attempt in leases.held():
         attempt.hand_over()
     await runs.drain(0)
-    await models.close()
+    await models.aclose()
 
 
 async def claimed_elsewhere(stage: Stage, run_id: object, state: str = "running") -> None:

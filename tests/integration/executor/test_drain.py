@@ -78,6 +78,18 @@ async def test_an_idle_executor_stops_at_once(stage: Stage, tmp_path: Path) -> N
         assert '"action": "stopped"' in log.read_text()
 
 
+async def test_an_executor_that_still_waits_for_nats_stops_at_once(stage: Stage, tmp_path: Path) -> None:
+    log = tmp_path / "executor.log"
+
+    async def is_waiting() -> bool:
+        return "health is served" in log.read_text()
+
+    async with process(stage, log, ROTA_NATS_URL="nats://127.0.0.1:1") as running:
+        await eventually(is_waiting, what="the start")
+        running.send_signal(signal.SIGTERM)
+        await eventually(lambda: exited(running), seconds=5, what="the end of the process")
+
+
 async def test_settings_that_cannot_be_used_are_all_named_at_start(stage: Stage, tmp_path: Path) -> None:
     log = tmp_path / "executor.log"
     async with process(stage, log, EXECUTOR_SLOTS="none", EXECUTOR_SERVICE_URLS="ticker") as running:

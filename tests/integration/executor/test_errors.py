@@ -94,6 +94,18 @@ async def test_a_run_is_stopped_at_the_jobs_timeout(stage: Stage) -> None:
     assert 1000 <= completed.execution_duration_ms < 10_000
 
 
+async def test_a_model_that_never_answers_is_left_at_the_jobs_timeout(stage: Stage, remote: Provider) -> None:
+    remote.hangs = True
+    await stage.an_agent("local:afar")
+    async with stage.executor(EXECUTOR_LOCAL_MODEL_URL=remote.url):
+        event = await stage.due(timeout_seconds=4)  # the first use of a client library takes up to a second
+        completed = await stage.completed(event)
+    assert completed.error_kind == "timeout"
+    assert len(remote.requests) == 1
+    row = await stage.attempt(event)
+    assert row.transcript[-1] == {"role": "user", "content": "Do it."}
+
+
 async def test_a_model_that_cannot_be_reached_is_named_with_its_address(
     stage: Stage, closed_port: int
 ) -> None:

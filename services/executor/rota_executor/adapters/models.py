@@ -26,7 +26,7 @@ class ModelServers:
 
 
 class Models:
-    """Models are kept with their connections; `close` closes those."""
+    """Models are kept with their connections; `aclose` closes those."""
 
     def __init__(self, registry: Registry, servers: ModelServers) -> None:
         self._registry = registry
@@ -45,7 +45,7 @@ class Models:
         models = [await self._one(one) for one in (name, *fallbacks)]
         return FallbackModel(*models) if fallbacks else models[0]
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         self._kept.clear()
         await self._open.aclose()
 
