@@ -108,7 +108,7 @@ async def test_failed_sign_ins_are_limited(served: Served, person: Person) -> No
     assert int(limited.headers["retry-after"]) > 0
 
 
-CROSS_SITE = (
+CROSS_SITE: tuple[dict[str, str], ...] = (
     {"Sec-Fetch-Site": "cross-site"},
     {"Sec-Fetch-Site": "same-site"},
     {"Origin": "https://evil.example"},

@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from rota_gateway.api.answers import Answer, Instant
-from rota_gateway.api.fields import Input, Name
+from rota_gateway.api.fields import Input, Name, Patch
 from rota_gateway.api.jobs import change_of
 from rota_gateway.edge.paging import CurrentPaging, Page
 from rota_gateway.edge.unit import ApiRoute, CurrentUnit
@@ -37,8 +37,7 @@ class ContextInput(Input):
     min_period_seconds: Period = 60
 
 
-class ContextPatch(Input):
-    # The defaults are never read: only what was sent counts.
+class ContextPatch(Patch):
     name: Name = ""
     max_concurrent_runs: Concurrency = 3
     min_period_seconds: Period = 60

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -16,10 +16,21 @@ EMAIL = re.compile(
 )
 
 
+def _without_defaults(schema: dict[str, Any]) -> None:
+    for field in schema["properties"].values():
+        field.pop("default", None)
+
+
 class Input(BaseModel):
     """A body: no field that is not known, no type that has to be guessed."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Patch(Input):
+    """A body in which every field may be left out; a default here is never read, and not documented."""
+
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
 
 
 def _no_control_characters(value: str, allowed: frozenset[str] = frozenset()) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from rota_gateway.api.fields import Description, Input, Label, Line, Name, Prompt, is_email
+from rota_gateway.api.fields import Description, Input, Label, Line, Name, Patch, Prompt, is_email
 from rota_gateway.domain import shortest_period_seconds
 from rota_gateway.errors import FieldError, InvalidError
 from rota_schedule import ScheduleError, parse
@@ -36,10 +36,9 @@ class JobInput(Input):
     max_retries: Retries = 0
 
 
-class JobPatch(Input):
+class JobPatch(Patch):
     """What is to change; null clears what may be empty."""
 
-    # The defaults are never read: only what was sent counts.
     name: Name = ""
     description: Description | None = None
     cron_expression: Line = ""

@@ -7,19 +7,24 @@ from rota_gateway.repository.connection import Connection, Row, row, rows, run
 # The ticker's timer counts only where it was planned from the definition as it stands now.
 IS_PLANNED = "t.planned_generation = j.generation"
 NEXT_RUN_AT = f"CASE WHEN j.is_enabled AND {IS_PLANNED} THEN t.next_run_at END"
-SELECT = f"""
+
+
+def select(jobs: str = "scheduled_jobs") -> str:
+    """Everything that is told about the jobs in `jobs`, a table or a subquery."""
+    return f"""
     SELECT j.*, c.name AS context_name, coalesce({IS_PLANNED}, false) AS is_planned,
            CASE WHEN {IS_PLANNED} THEN t.error END AS schedule_error,
-           {NEXT_RUN_AT} AS next_run_at, coalesce({NEXT_RUN_AT}, TIMESTAMPTZ '9999-12-31 00:00+00') AS sort_key,
+           {NEXT_RUN_AT} AS next_run_at,
+           coalesce({NEXT_RUN_AT}, TIMESTAMPTZ '9999-12-31 00:00+00') AS sort_key,
            s.last_run_id, s.last_run_at, s.last_run_status, s.last_run_result, s.last_run_duration_ms,
            coalesce(s.run_count, 0) AS run_count, coalesce(s.error_count, 0) AS error_count,
            EXISTS (SELECT 1 FROM occurrences o WHERE o.job_id = j.id AND o.closed_at IS NULL
                    AND o.state IN ('dispatched', 'running')) AS is_running
-    FROM scheduled_jobs j
+    FROM {jobs} j
     JOIN contexts c ON c.id = j.context_id
     LEFT JOIN job_timers t ON t.job_id = j.id
     LEFT JOIN job_statistics s ON s.job_id = j.id
-"""
+    """
 
 
 async def page_of_context(
@@ -27,14 +32,15 @@ async def page_of_context(
 ) -> list[Row]:
     """Newest first."""
     created_at, job_id = after or (None, None)
+    # The page is cut before the rest is looked up for it.
+    page = """(
+        SELECT * FROM scheduled_jobs
+        WHERE context_id = :context_id
+          AND (CAST(:created_at AS timestamptz) IS NULL OR (created_at, id) < (:created_at, :job_id))
+        ORDER BY created_at DESC, id DESC LIMIT :limit)"""
     return await rows(
         connection,
-        f"""
-        {SELECT}
-        WHERE j.context_id = :context_id
-          AND (CAST(:created_at AS timestamptz) IS NULL OR (j.created_at, j.id) < (:created_at, :job_id))
-        ORDER BY j.created_at DESC, j.id DESC LIMIT :limit
-        """,
+        f"{select(page)} ORDER BY j.created_at DESC, j.id DESC",
         context_id=context_id,
         created_at=created_at,
         job_id=job_id,
@@ -50,7 +56,7 @@ async def page_by_next_run(
     return await rows(
         connection,
         f"""
-        SELECT * FROM ({SELECT}) AS job
+        SELECT * FROM ({select()}) AS job
         WHERE CAST(:sort_key AS timestamptz) IS NULL OR (sort_key, id) > (:sort_key, :job_id)
         ORDER BY sort_key, id LIMIT :limit
         """,
@@ -61,7 +67,7 @@ async def page_by_next_run(
 
 
 async def get(connection: Connection, job_id: UUID) -> Row | None:
-    return await row(connection, f"{SELECT} WHERE j.id = :id", id=job_id)
+    return await row(connection, f"{select()} WHERE j.id = :id", id=job_id)
 
 
 async def lock(connection: Connection, job_id: UUID) -> Row:
@@ -138,7 +144,7 @@ async def totals(connection: Connection) -> Row:
                count(*) FILTER (WHERE is_running) AS running,
                count(*) FILTER (WHERE is_enabled AND (last_run_status = 'error' OR schedule_error IS NOT NULL))
                    AS error
-        FROM ({SELECT}) AS job
+        FROM ({select()}) AS job
         """,
     )
     assert found is not None

@@ -1,5 +1,6 @@
 """The API for reading, made from its OpenAPI document."""
 
+import json
 from typing import Any
 
 from fastapi import APIRouter
@@ -49,11 +50,15 @@ def _reference(schema: dict[str, Any]) -> str:
 
 
 def _rule(schema: dict[str, Any]) -> str:
-    shown = ("type", "format", "minLength", "maxLength", "minimum", "maximum", "default", "description")
-    choices = [schema, *schema.get("anyOf", [])]
-    return ", ".join(
-        f"{choice[key]}" if key in {"type", "format", "description"} else f"{key} {choice[key]}"
-        for choice in choices
-        for key in shown
-        if key in choice
-    )
+    choices = schema.get("anyOf", [schema])
+    kinds = " or ".join(_kind(choice) for choice in choices)
+    default = f"default {json.dumps(schema['default'])}" if "default" in schema else ""
+    return ", ".join(part for part in (kinds, default, schema.get("description", "")) if part)
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    bounds = [schema.get(name) for name in ("minLength", "maxLength", "minimum", "maximum")]
+    low, high = bounds[0] or bounds[2], bounds[1] or bounds[3]
+    unit = " characters" if schema.get("type") == "string" else ""
+    size = "" if high is None else f" ({low or 0:g} to {high:g}{unit})"
+    return f"{schema.get('format') or schema.get('type', 'any')}{size}"
