@@ -36,7 +36,8 @@ def health_routes(checks: Mapping[str, Check]) -> list[Route]:
 async def failing(checks: Mapping[str, Check]) -> dict[str, str]:
     """The checks that fail now, each with its reason."""
     problems = {}
-    for name, check in checks.items():
+    # A copy: a service adds and takes away checks while it starts.
+    for name, check in list(checks.items()):
         try:
             await check()
         except Exception as error:  # noqa: BLE001  whatever a check raises is its answer
