@@ -62,6 +62,10 @@ class World:
         """The first column of the first row."""
         return (await self.sql(statement, **values))[0][0]
 
+    async def reconnect(self) -> None:
+        """Forgets the connections to a server that was restarted."""
+        await self._owner.close()
+
     async def a_user(self, email: str | None = None, *, is_admin: bool = False) -> UUID:
         return await self._insert("users", email=email or f"{uuid4().hex[:8]}@example.org", is_admin=is_admin)
 

@@ -20,7 +20,8 @@ class Consumer:
     durable: str
     stream: Stream
     filters: tuple[str, ...]
-    ack_wait: timedelta = timedelta(seconds=60)
+    # What a process held when it froze or died comes again after this long; heartbeats renew it.
+    ack_wait: timedelta = timedelta(seconds=20)
     max_ack_pending: int = 20_000
     # A message that fails this often for a reason of its own is a dead letter.
     max_failures: int = 5

@@ -1,0 +1,249 @@
+"""The five services as processes of their own, on the servers of the test session."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx2
+
+from rota_cli.local import process
+from rota_cli.local.port import free_port
+from tests.support.eventually import eventually
+from tests.support.servers import SERVICES
+from tests.support.world import World
+
+API_KEY = "rota_a-key-for-tests-0123456789abcdef"
+ROOT = Path(__file__).parents[2]
+
+# Shorter than in production, so that what is lost is found within a test.
+FAST = {
+    "EXECUTOR_LEASE_SECONDS": "3",
+    "EXECUTOR_SWEEP_SECONDS": "1",
+    "EXECUTOR_PLUGINS": "tests.support.scripted",
+    "TICKER_RECONCILE_SECONDS": "0.5",
+    "TICKER_REDISPATCH_SECONDS": "5",
+    "RESULTS_SWEEP_SECONDS": "1",
+    "NOTIFIER_SWEEP_SECONDS": "1",
+}
+
+
+class System:
+    """Processes by name: `ticker`, and `ticker-2` for the second of a kind."""
+
+    def __init__(self, world: World, logs: Path, settings: Mapping[str, str]) -> None:
+        self.world = world
+        self.ports = {service: free_port() for service in SERVICES}
+        self._logs = logs
+        self._settings = settings
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.api = httpx2.AsyncClient(
+            base_url=f"http://127.0.0.1:{self.ports['gateway']}",
+            headers={"Authorization": f"Bearer {API_KEY}"},
+            timeout=20,
+        )
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def running(
+        cls, world: World, logs: Path, *, also: tuple[str, ...] = (), **settings: str
+    ) -> AsyncIterator["System"]:
+        """The whole path, ready; `also` names further processes such as `ticker-2`."""
+        system = cls(world, logs, settings)
+        try:
+            await system.bootstrap()
+            for name in (*SERVICES, *also):
+                system.start(name)
+            await system.wait_ready()
+            yield system
+        finally:
+            await system.api.aclose()
+            system.stop_all()
+
+    def environment(self, service: str) -> dict[str, str]:
+        urls = ",".join(
+            f"{name}=http://127.0.0.1:{port}" for name, port in self.ports.items() if name != "gateway"
+        )
+        return {
+            **os.environ,
+            **self.world.environment(service),
+            **FAST,
+            **self._settings,
+            "ROTA_HTTP_PORT": str(self.ports[service]),
+            "GATEWAY_SERVICE_URLS": urls,
+            "GATEWAY_BOOTSTRAP_API_KEY": API_KEY,
+            "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    async def bootstrap(self) -> None:
+        seeding = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "rota_gateway",
+            "bootstrap",
+            env=self.environment("gateway"),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await seeding.communicate()
+        assert seeding.returncode == 0, output.decode()
+
+    def start(self, name: str) -> None:
+        service = name.partition("-")[0]
+        environment = self.environment(service)
+        if name != service:  # a second of its kind has a health port of its own
+            environment["ROTA_HTTP_PORT"] = "0"
+        with self.log(name).open("ab") as log:
+            self._processes[name] = process.spawn(
+                [sys.executable, "-m", f"rota_{service}"], env=environment, cwd=ROOT, stdout=log.fileno()
+            )
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        self._processes[name].send_signal(number)
+
+    def kill(self, name: str) -> None:
+        """As a crash would end it."""
+        self._processes[name].kill()
+        self._processes[name].wait()
+
+    async def heal(self) -> None:
+        """Starts again what does not run, and wakes what is frozen."""
+        for name, child in list(self._processes.items()):
+            if child.poll() is None:
+                child.send_signal(signal.SIGCONT)
+            else:
+                self.start(name)
+        await self.wait_ready()
+
+    async def terminate(self, name: str, *, seconds: float = 60) -> int:
+        """As an orchestrator ends it; the exit code."""
+        self._processes[name].terminate()
+        return await asyncio.to_thread(self._processes[name].wait, seconds)
+
+    def stop_all(self) -> None:
+        for child in self._processes.values():
+            child.kill()
+        for child in self._processes.values():
+            child.wait()
+
+    def log(self, name: str) -> Path:
+        return self._logs / f"{name}.log"
+
+    async def wait_ready(self) -> None:
+        """Until the gateway says that the whole path is ready."""
+
+        async def ready() -> bool:
+            for name, child in self._processes.items():
+                assert child.poll() is None, f"{name} ended:\n{self.log(name).read_text()[-4000:]}"
+            with contextlib.suppress(httpx2.HTTPError):
+                return (await self.api.get("/readyz")).status_code == 200
+            return False
+
+        await eventually(ready, seconds=60, what="/readyz")
+
+    # ---- what a person does -------------------------------------------------------------------
+
+    async def post(self, path: str, body: Any = None, *, status: int = 201) -> Any:
+        answer = await self.api.post(f"/api/v1{path}", json=body)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    async def get(self, path: str) -> Any:
+        answer = await self.api.get(f"/api/v1{path}")
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def a_context(self, name: str = "Team") -> str:
+        return str((await self.post("/contexts", {"name": name}))["id"])
+
+    async def a_job(self, context_id: str, **fields: Any) -> dict[str, Any]:
+        body = {
+            "name": "Check",
+            "cron_expression": "0 0 1 1 *",
+            "skill_prompt": "Look.",
+            "agent_name": "noop",
+        }
+        job: dict[str, Any] = await self.post(f"/contexts/{context_id}/jobs", body | fields)
+        return job
+
+    async def a_result(self, run_id: str, *, seconds: float = 30) -> dict[str, Any]:
+        """The run, as soon as its result is stored."""
+
+        async def stored() -> dict[str, Any] | None:
+            run: dict[str, Any] = await self.get(f"/runs/{run_id}")
+            return run if run["status"] else None
+
+        return await eventually(stored, seconds=seconds, what=f"the result of {run_id}") or {}
+
+    # ---- jobs in numbers ----------------------------------------------------------------------
+
+    async def many_jobs(self, count: int, *, model: str, prompt: str = "Look.") -> UUID:
+        """A context of jobs that are due far in the future, planned; its id."""
+        context = await self.world.a_context()
+        await self.world.an_agent(name="worker", model=model, context_id=context)
+        await self.world.sql(
+            "INSERT INTO scheduled_jobs (context_id, name, cron_expression, agent_name, skill_prompt)"
+            " SELECT :c, 'job ' || n, '0 0 1 1 *', 'worker', :p FROM generate_series(1, :n) n",
+            c=context,
+            n=count,
+            p=prompt,
+        )
+
+        async def planned() -> bool:
+            return bool(
+                await self.world.value(
+                    "SELECT count(*) = :n FROM job_timers t JOIN scheduled_jobs j ON j.id = t.job_id"
+                    " WHERE j.context_id = :c",
+                    n=count,
+                    c=context,
+                )
+            )
+
+        await eventually(planned, what="the plan")
+        return context
+
+    async def make_due(self, context: UUID) -> None:
+        """Sets the timers of a context to now, as if their instant had come."""
+        await self.world.sql(
+            "UPDATE job_timers SET next_run_at = date_trunc('milliseconds', clock_timestamp())"
+            " WHERE job_id IN (SELECT id FROM scheduled_jobs WHERE context_id = :c)",
+            c=context,
+        )
+
+    async def all_accounted_for(self, context: UUID, runs: int, *, seconds: float = 90) -> None:
+        """Waits until every run is closed and stored, then checks that each happened once (I1, I2)."""
+
+        async def closed() -> bool:
+            row = (
+                await self.world.sql(
+                    "SELECT (SELECT count(*) FROM occurrences WHERE context_id = :c AND state = 'closed'),"
+                    " (SELECT count(*) FROM agent_execution_results WHERE context_id = :c),"
+                    " (SELECT count(*) FROM notifications WHERE context_id = :c)",
+                    c=context,
+                )
+            )[0]
+            return all(count >= runs for count in row)
+
+        await eventually(closed, seconds=seconds, what=f"{runs} runs to be accounted for")
+        [row] = await self.world.sql(
+            """
+            SELECT (SELECT count(*) FROM occurrences WHERE context_id = :c) AS occurrences,
+                   (SELECT count(*) FROM occurrences WHERE context_id = :c AND disposition = 'ran') AS ran,
+                   (SELECT count(*) FROM agent_execution_results WHERE context_id = :c) AS results,
+                   (SELECT coalesce(sum(run_count), 0) FROM job_statistics s
+                    JOIN scheduled_jobs j ON j.id = s.job_id WHERE j.context_id = :c) AS counted,
+                   (SELECT count(*) FROM notifications WHERE context_id = :c) AS notifications,
+                   (SELECT count(*) FROM run_attempts WHERE context_id = :c AND state <> 'ended'
+                      AND NOT EXISTS (SELECT 1 FROM occurrences o WHERE o.run_id = run_attempts.run_id
+                                      AND o.attempt > run_attempts.attempt)) AS open
+            """,
+            c=context,
+        )
+        assert tuple(row) == (runs, runs, runs, runs, runs, 0), row
