@@ -1,6 +1,7 @@
 """`python -m rota_gateway` serves; `python -m rota_gateway bootstrap` seeds the database."""
 
 import argparse
+import sys
 
 from rota_chassis import logs
 from rota_chassis.lifecycle import main as serve
@@ -9,7 +10,7 @@ from rota_chassis.settings import load
 from rota_gateway.bootstrap.seed import bootstrap
 from rota_gateway.service import wiring
 from rota_gateway.settings import BootstrapSettings, GatewaySettings
-from rota_store import Database
+from rota_store import Database, is_transient
 
 
 def main() -> None:
@@ -35,7 +36,12 @@ def run_bootstrap(*, with_demo: bool) -> None:
         finally:
             await database.close()
 
-    run_loop(work())
+    try:
+        run_loop(work())
+    except Exception as error:
+        if not is_transient(error):
+            raise
+        sys.exit(f"the database does not answer (ROTA_POSTGRES_URL): {error}")
 
 
 if __name__ == "__main__":

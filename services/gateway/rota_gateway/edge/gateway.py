@@ -1,5 +1,6 @@
 """What every request works with."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from rota_gateway.settings import GatewaySettings
 from rota_store import Database, is_transient
 
 log = logs.logger(__name__)
+
+# A caller does not wait longer for what the ticker finds in the table anyway.
+PUBLISH_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -55,9 +59,10 @@ class Gateway:
         for hint in hints:
             await self.bus.hint(hint)
         try:
-            await self.bus.publish(events)
-        except RetryableError as error:
-            log.warning("an event waits for the sweep", action="publish_failed", error=str(error))
+            async with asyncio.timeout(PUBLISH_SECONDS):
+                await self.bus.publish(events)
+        except (RetryableError, TimeoutError) as error:
+            log.warning("an event waits for the sweep", action="publish_failed", error=repr(error))
 
 
 def gateway_of(connection: HTTPConnection) -> Gateway:

@@ -2,6 +2,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from rota_gateway.errors import NotFoundError
 from rota_gateway.repository.connection import Connection, Row, row, rows, run
 
 # The ticker's timer counts only where it was planned from the definition as it stands now.
@@ -71,9 +72,10 @@ async def get(connection: Connection, job_id: UUID) -> Row | None:
 
 
 async def lock(connection: Connection, job_id: UUID) -> Row:
-    """The definition, held until the transaction ends; the caller has checked that it may be written."""
+    """The definition, held until the transaction ends; gone when somebody has just deleted it."""
     found = await row(connection, "SELECT * FROM scheduled_jobs WHERE id = :id FOR UPDATE", id=job_id)
-    assert found is not None
+    if found is None:
+        raise NotFoundError("job")
     return found
 
 
