@@ -5,14 +5,10 @@ from datetime import datetime
 from typing import Literal
 
 from rota_bus import Delivery
-from rota_chassis.errors import RetryableError
 from rota_contracts.events import JobCompleted, JobDue
 from rota_executor.domain import Record
+from rota_executor.errors import LeaseLostError
 from rota_executor.repository import AttemptKey
-
-
-class LeaseLostError(RetryableError):
-    """The run may belong to another executor by now; nothing more is done for it here."""
 
 
 class Attempt:

@@ -40,3 +40,7 @@ class RunTimeoutError(RunError, RetryableError):
 
 class InternalRunError(RunError, RetryableError):
     kind = "internal"
+
+
+class LeaseLostError(RetryableError):
+    """The run may belong to another executor by now; nothing more is done for it here."""

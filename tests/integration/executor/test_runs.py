@@ -32,3 +32,22 @@ async def test_content_blocks_normalised(stage: Stage) -> None:
     completed = await stage.ran()
     assert not isinstance(completed.content, str)
     assert [(block.type, block.text) for block in completed.content] == [("text", text) for text in BLOCKS]
+
+
+async def test_duration_stored(stage: Stage) -> None:
+    await stage.an_agent("scripted:slow")
+    async with stage.executor():
+        event = await stage.due("sleep 0.3")
+        completed = await stage.completed(event)
+    assert 300 <= completed.execution_duration_ms < 10_000
+    took = completed.completed_at - completed.started_at
+    assert round(took.total_seconds() * 1000) == completed.execution_duration_ms
+    assert (await stage.attempt(event)).outcome["execution_duration_ms"] == completed.execution_duration_ms
+
+
+async def test_a_run_that_stands_for_several_due_times_tells_the_agent(stage: Stage) -> None:
+    await stage.an_agent("scripted:echo")
+    completed = await stage.ran("Look.", instants=5)
+    assert isinstance(completed.content, str)
+    assert completed.content == completed.prompt
+    assert "stands for 5 due times" in completed.content
