@@ -69,7 +69,7 @@ def _schedule_errors(definition: dict[str, Any], min_period_seconds: int) -> lis
     try:
         schedule = parse(definition["cron_expression"], definition["timezone"])
     except ScheduleError as error:
-        return [FieldError(error.field, str(error))]
+        return [FieldError(error.field, error.reason)]
     if min_period_seconds <= CRON_RESOLUTION_SECONDS:
         return []
     period = shortest_period_seconds(schedule, datetime.now(UTC))
