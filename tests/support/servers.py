@@ -19,12 +19,11 @@ PASSWORD = "a-password-for-tests"
 class Servers:
     """Real NATS and PostgreSQL on ports of their own, and a migrated template database."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, durable: bool = False) -> None:
+        """What a test writes need not survive a power cut; what is measured must (`durable`)."""
         self.nats = NatsServer(directory / "nats")
-        # What a test writes need not survive a power cut.
-        self.postgres = PostgresServer(
-            directory / "postgres", settings={"fsync": "off", "synchronous_commit": "off"}
-        )
+        hasty = {"fsync": "off", "synchronous_commit": "off"}
+        self.postgres = PostgresServer(directory / "postgres", settings={} if durable else hasty)
 
     def __enter__(self) -> Self:
         with ThreadPoolExecutor(2) as pool:

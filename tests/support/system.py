@@ -42,7 +42,7 @@ class System:
         self.ports = {service: free_port() for service in SERVICES}
         self._logs = logs
         self._settings = settings
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.api = httpx2.AsyncClient(
             base_url=f"http://127.0.0.1:{self.ports['gateway']}",
             headers={"Authorization": f"Bearer {API_KEY}"},
@@ -101,21 +101,21 @@ class System:
         if name != service:  # a second of its kind has a health port of its own
             environment["ROTA_HTTP_PORT"] = "0"
         with self.log(name).open("ab") as log:
-            self._processes[name] = process.spawn(
+            self.processes[name] = process.spawn(
                 [sys.executable, "-m", f"rota_{service}"], env=environment, cwd=ROOT, stdout=log.fileno()
             )
 
     def signal(self, name: str, number: signal.Signals) -> None:
-        self._processes[name].send_signal(number)
+        self.processes[name].send_signal(number)
 
     def kill(self, name: str) -> None:
         """As a crash would end it."""
-        self._processes[name].kill()
-        self._processes[name].wait()
+        self.processes[name].kill()
+        self.processes[name].wait()
 
     async def heal(self) -> None:
         """Starts again what does not run, and wakes what is frozen."""
-        for name, child in list(self._processes.items()):
+        for name, child in list(self.processes.items()):
             if child.poll() is None:
                 child.send_signal(signal.SIGCONT)
             else:
@@ -124,13 +124,13 @@ class System:
 
     async def terminate(self, name: str, *, seconds: float = 60) -> int:
         """As an orchestrator ends it; the exit code."""
-        self._processes[name].terminate()
-        return await asyncio.to_thread(self._processes[name].wait, seconds)
+        self.processes[name].terminate()
+        return await asyncio.to_thread(self.processes[name].wait, seconds)
 
     def stop_all(self) -> None:
-        for child in self._processes.values():
+        for child in self.processes.values():
             child.kill()
-        for child in self._processes.values():
+        for child in self.processes.values():
             child.wait()
 
     def log(self, name: str) -> Path:
@@ -140,7 +140,7 @@ class System:
         """Until the gateway says that the whole path is ready."""
 
         async def ready() -> bool:
-            for name, child in self._processes.items():
+            for name, child in self.processes.items():
                 assert child.poll() is None, f"{name} ended:\n{self.log(name).read_text()[-4000:]}"
             with contextlib.suppress(httpx2.HTTPError):
                 return (await self.api.get("/readyz")).status_code == 200
