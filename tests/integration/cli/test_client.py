@@ -262,6 +262,17 @@ def test_waiting_ends_and_says_that_the_run_goes_on(gateway: Gateway, rota: Rota
     assert f"rota runs show {RUN}" in said.err
 
 
+def test_waiting_for_a_run_that_was_skipped_ends_at_once_with_the_reason(
+    gateway: Gateway, rota: Rota
+) -> None:
+    gateway.answer("POST", f"/jobs/{JOB}/run", {"run_id": RUN}, status=202)
+    skipped = {"run_id": RUN, "disposition": "skipped", "reason": "the previous run is still open"}
+    gateway.items(f"/jobs/{JOB}/occurrences", {"run_id": CONTEXT, "disposition": None}, skipped)
+    said = rota("jobs", "run", JOB, "--wait")
+    assert said.code == 1
+    assert f"run {RUN} was skipped: the previous run is still open" in said.err
+
+
 def test_disabling_carries_the_reason(gateway: Gateway, rota: Rota) -> None:
     gateway.answer("POST", f"/jobs/{JOB}/toggle", _job(is_enabled=False, status="paused"))
     rota("jobs", "disable", JOB, "--reason", "noisy")

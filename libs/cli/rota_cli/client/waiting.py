@@ -10,13 +10,15 @@ _POLL_SECONDS = 0.5
 _NOT_FOUND = 404
 
 
-def wait_for_run(api: Api, run_id: str, *, seconds: float) -> dict[str, Any]:
-    """The run, once it has ended."""
+def wait_for_run(api: Api, job_id: str, run_id: str, *, seconds: float) -> dict[str, Any]:
+    """The run, once it has ended. One that was closed without running is an error with the reason."""
     deadline = time.monotonic() + seconds
     while True:
-        run = _run(api, run_id)
+        run = _found(api, f"/runs/{run_id}")
         if run and run.get("completed_at"):
             return run
+        if not run:
+            _check_not_closed(api, job_id, run_id)
         if time.monotonic() > deadline:
             raise CliError(
                 f"run {run_id} has not ended after {seconds:g} s",
@@ -25,10 +27,21 @@ def wait_for_run(api: Api, run_id: str, *, seconds: float) -> dict[str, Any]:
         time.sleep(_POLL_SECONDS)
 
 
-def _run(api: Api, run_id: str) -> dict[str, Any] | None:
-    """None while the run has left no trace yet."""
+def _check_not_closed(api: Api, job_id: str, run_id: str) -> None:
+    """The ledger knows of runs that will never leave a result."""
+    page = _found(api, f"/jobs/{job_id}/occurrences") or {"items": []}
+    for occurrence in page["items"]:
+        if occurrence["run_id"] == run_id and occurrence.get("disposition") not in (None, "ran"):
+            raise CliError(
+                f"run {run_id} was {occurrence['disposition']}: {occurrence.get('reason') or 'no reason is known'}",
+                remedy="ask for another one when nothing stands in its way",
+            )
+
+
+def _found(api: Api, path: str) -> dict[str, Any] | None:
+    """None while there is nothing at the address yet."""
     try:
-        found: dict[str, Any] = api.get(f"/runs/{run_id}")
+        found: dict[str, Any] = api.get(path)
     except ApiError as error:
         if error.status == _NOT_FOUND:
             return None
