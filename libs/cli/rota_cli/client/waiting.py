@@ -32,8 +32,9 @@ def _check_not_closed(api: Api, job_id: str, run_id: str) -> None:
     page = _found(api, f"/jobs/{job_id}/occurrences") or {"items": []}
     for occurrence in page["items"]:
         if occurrence["run_id"] == run_id and occurrence.get("disposition") not in (None, "ran"):
+            reason = occurrence.get("reason") or "no reason is known"
             raise CliError(
-                f"run {run_id} was {occurrence['disposition']}: {occurrence.get('reason') or 'no reason is known'}",
+                f"run {run_id} was {occurrence['disposition']}: {reason}",
                 remedy="ask for another one when nothing stands in its way",
             )
 
