@@ -128,8 +128,8 @@ async def fill(world: World, context: UUID, job: UUID) -> None:
             " VALUES (:r, 1, :c, :j, 'e', 'running', now(), :s)"
         ),
         (
-            "INSERT INTO agent_execution_results (run_id, context_id, schedule_id, job_name, agent_name, prompt,"
-            " status, execution_duration_ms, attempt, trigger, session_id, scheduled_for, started_at,"
+            "INSERT INTO agent_execution_results"
+            " (run_id, context_id, schedule_id, job_name, agent_name, prompt, status, execution_duration_ms, attempt, trigger, session_id, scheduled_for, started_at,"
             " completed_at)"
             " VALUES (:r, :c, :j, 'a', 'b', 'c', 'success', 1, 1, 'manual', :s, now(), now(), now())"
         ),
