@@ -118,21 +118,22 @@ async def fill(world: World, context: UUID, job: UUID) -> None:
     for statement in (
         "INSERT INTO run_requests (run_id, job_id, context_id) VALUES (:r, :j, :c)",
         "INSERT INTO job_timers (job_id, planned_generation) VALUES (:j, 1)",
-        (
-            "INSERT INTO occurrences (run_id, job_id, context_id, scheduled_for, effective_at, trigger, state)"
-            " VALUES (:r, :j, :c, now(), now(), 'manual', 'queued')"
-        ),
-        (
-            "INSERT INTO run_attempts"
-            " (run_id, attempt, context_id, job_id, executor, state, lease_until, session_id)"
-            " VALUES (:r, 1, :c, :j, 'e', 'running', now(), :s)"
-        ),
-        (
-            "INSERT INTO agent_execution_results"
-            " (run_id, context_id, schedule_id, job_name, agent_name, prompt, status, execution_duration_ms, attempt, trigger, session_id, scheduled_for, started_at,"
-            " completed_at)"
-            " VALUES (:r, :c, :j, 'a', 'b', 'c', 'success', 1, 1, 'manual', :s, now(), now(), now())"
-        ),
+        """
+        INSERT INTO occurrences
+            (run_id, job_id, context_id, scheduled_for, effective_at, trigger, state)
+        VALUES (:r, :j, :c, now(), now(), 'manual', 'queued')
+        """,
+        """
+        INSERT INTO run_attempts
+            (run_id, attempt, context_id, job_id, executor, state, lease_until, session_id)
+        VALUES (:r, 1, :c, :j, 'e', 'running', now(), :s)
+        """,
+        """
+        INSERT INTO agent_execution_results
+            (run_id, context_id, schedule_id, job_name, agent_name, prompt, status, execution_duration_ms,
+             attempt, trigger, session_id, scheduled_for, started_at, completed_at)
+        VALUES (:r, :c, :j, 'a', 'b', 'c', 'success', 1, 1, 'manual', :s, now(), now(), now())
+        """,
         "INSERT INTO job_statistics (job_id, run_count) VALUES (:j, 1)",
         "INSERT INTO conversations (session_id, context_id, run_id, agent_name) VALUES (:s, :c, :r, 'b')",
         "INSERT INTO conversation_messages (session_id, position, role, content) VALUES (:s, 1, 'user', 'x')",
