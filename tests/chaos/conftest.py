@@ -7,7 +7,7 @@ from tests.support.system import System
 from tests.support.world import World
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 async def shared_system(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
     async with World.created(servers) as world:
         logs = tmp_path_factory.mktemp("logs")
