@@ -25,7 +25,8 @@ def inbox_prefix(service: str) -> str:
 def _permissions(
     service: str, *, says: tuple[str, ...], hears: tuple[str, ...] = (), consumers: tuple[Consumer, ...] = ()
 ) -> Permissions:
-    publish = [*says, f"dead.{service}"]
+    # Who takes nothing can find nothing that can never be handled.
+    publish = [*says, *([f"dead.{service}"] if consumers else [])]
     publish += [f"$JS.API.STREAM.CREATE.{stream.name}" for stream in streams.STREAMS]
     for consumer in consumers:
         name = f"{consumer.stream.name}.{consumer.durable}"
