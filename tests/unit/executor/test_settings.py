@@ -1,14 +1,9 @@
 """The settings of the executor."""
 
-from pathlib import Path
-
 import pytest
 from pydantic import ValidationError
 
-from rota_chassis.settings import ServiceSettings, environment_name
 from rota_executor.settings import ExecutorSettings
-
-README = Path(__file__).parents[3] / "services/executor/README.md"
 
 URL = {"ROTA_POSTGRES_URL": "postgresql://rota_executor@localhost/rota"}
 
@@ -33,10 +28,3 @@ def test_a_service_without_an_address_is_refused_at_start() -> None:
 def test_a_key_is_not_shown_with_the_settings() -> None:
     settings = ExecutorSettings.model_validate(URL | {"EXECUTOR_LOCAL_MODEL_KEY": "very-secret"})
     assert "very-secret" not in repr(settings)
-
-
-def test_the_readme_names_every_setting() -> None:
-    own = ExecutorSettings.model_fields.keys() - ServiceSettings.model_fields.keys()
-    names = {environment_name(ExecutorSettings.model_fields[name], name) for name in own}
-    text = README.read_text()
-    assert {name for name in names if f"`{name}`" not in text} == set()

@@ -3,18 +3,10 @@
 import hashlib
 from pathlib import Path
 
-from rota_chassis.settings import ServiceSettings, environment_name
 from rota_gateway.live import SUBJECTS
-from rota_gateway.settings import BootstrapSettings
 from rota_gateway.web.assets import DIRECTORY
 
 README = (Path(__file__).parents[3] / "services/gateway/README.md").read_text()
-
-
-def test_every_setting_of_the_gateway_is_documented() -> None:
-    own = BootstrapSettings.model_fields.keys() - ServiceSettings.model_fields.keys()
-    names = [environment_name(BootstrapSettings.model_fields[name], name) for name in own]
-    assert [name for name in names if f"`{name}`" not in README] == []
 
 
 def test_every_subject_that_is_heard_is_documented() -> None:
