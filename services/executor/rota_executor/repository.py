@@ -42,7 +42,8 @@ class Unpublished(NamedTuple):
 _ATTEMPTS = "unnest(CAST(:run_ids AS uuid[]), CAST(:attempts AS int[])) AS d(run_id, attempt)"
 # What a message says of an occurrence is believed only where the ledger says the same.
 _OCCURRENCE = "o.run_id = d.run_id AND o.job_id = d.job_id AND o.context_id = d.context_id"
-_LEASE = "now() + make_interval(secs => :lease_seconds)"
+# Measured by the clock, not by now(): a process that froze after the begin of its transaction is late.
+_LEASE = "clock_timestamp() + make_interval(secs => :lease_seconds)"
 
 
 class Repository:
@@ -123,7 +124,7 @@ class Repository:
             UPDATE run_attempts a SET lease_until = {_LEASE}
             FROM {_ATTEMPTS}
             WHERE a.run_id = d.run_id AND a.attempt = d.attempt
-              AND a.state = 'running' AND a.executor = :executor AND a.lease_until >= now()
+              AND a.state = 'running' AND a.executor = :executor AND a.lease_until >= clock_timestamp()
             RETURNING a.run_id, a.attempt
             """,
             {**_arrays(keys), "executor": self._executor, "lease_seconds": self._lease_seconds},
@@ -135,13 +136,13 @@ class Repository:
         rows = await self._database.fetch(
             """
             UPDATE run_attempts a
-            SET state = 'ended', ended_at = now(),
+            SET state = 'ended', ended_at = clock_timestamp(),
                 outcome = CAST(d.outcome AS jsonb), transcript = CAST(d.transcript AS jsonb)
             FROM unnest(CAST(:run_ids AS uuid[]), CAST(:attempts AS int[]),
                         CAST(:outcomes AS text[]), CAST(:transcripts AS text[]))
                 AS d(run_id, attempt, outcome, transcript)
             WHERE a.run_id = d.run_id AND a.attempt = d.attempt
-              AND a.state = 'running' AND a.executor = :executor AND a.lease_until >= now()
+              AND a.state = 'running' AND a.executor = :executor AND a.lease_until >= clock_timestamp()
             RETURNING a.run_id, a.attempt
             """,
             {
@@ -157,7 +158,7 @@ class Repository:
         """Hands unfinished attempts over: the ticker may dispatch their runs again at once."""
         return await self._database.execute(
             f"""
-            UPDATE run_attempts a SET state = 'released', lease_until = now()
+            UPDATE run_attempts a SET state = 'released', lease_until = clock_timestamp()
             FROM {_ATTEMPTS}
             WHERE a.run_id = d.run_id AND a.attempt = d.attempt
               AND a.state = 'running' AND a.executor = :executor

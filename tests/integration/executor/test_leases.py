@@ -1,10 +1,17 @@
 """The lease: renewed while a run goes on, and the end of the run when it is lost (I3)."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rota_contracts.events import JobDue
 from rota_executor import metrics
+from rota_executor.repository import AttemptKey, Ended, Repository
+from rota_store import Database
 from tests.integration.executor.conftest import Stage
 from tests.support.eventually import eventually
 from tests.support.scripted import ANSWER
@@ -81,3 +88,29 @@ async def stage_waits(stage: Stage, event: JobDue) -> bool:
     """Long enough away that the run has ended and its outcome could not be written."""
     age = "SELECT clock_timestamp() - started_at > interval '1.5 s' FROM run_attempts"
     return bool(await stage.world.value(age)) and await running(stage, event)
+
+
+class Frozen(Database):
+    """Its process stands still for a while between the begin of a transaction and the statement."""
+
+    @contextlib.asynccontextmanager
+    async def transaction(self, user_id: UUID | None = None) -> AsyncIterator[AsyncConnection]:
+        async with super().transaction(user_id) as connection:
+            await connection.execute(text("SELECT 1"))
+            await asyncio.sleep(0.7)
+            yield connection
+
+
+async def test_a_transaction_that_began_in_time_does_not_write_an_outcome_after_the_lease(
+    stage: Stage,
+) -> None:
+    event = await stage.due(publish=False)
+    repository = Repository(stage.world.database("executor"), executor="frozen", lease_seconds=0.5)
+    assert await repository.claim([event])
+    database = Frozen(stage.environment()["ROTA_POSTGRES_URL"], application="frozen")
+    late = Repository(database, executor="frozen", lease_seconds=0.5)
+    key = AttemptKey(event.run_id, event.attempt)
+    assert await late.renew([key]) == set()
+    assert await late.end([Ended(key, "{}", "[]")]) == set()
+    await database.close()
+    assert (await stage.attempt(event)).state == "running"
