@@ -70,9 +70,8 @@ async def test_a_run_that_kills_every_executor_ends_as_an_error_that_says_so(sys
     for attempt in (1, 2, 3):
 
         async def begun(number: int = attempt) -> bool:
-            return bool(
-                await system.world.value("SELECT count(*) FROM run_attempts WHERE attempt = :n", n=number)
-            )
+            statement = "SELECT count(*) FROM run_attempts WHERE attempt = :n AND context_id = :c"
+            return bool(await system.world.value(statement, n=number, c=context))
 
         await eventually(begun, seconds=30, what=f"attempt {attempt}")
         system.kill("executor")

@@ -22,7 +22,7 @@ class Servers:
     def __init__(self, directory: Path, *, durable: bool = False) -> None:
         """What a test writes need not survive a power cut; what is measured must (`durable`)."""
         self.nats = NatsServer(directory / "nats")
-        hasty = {"fsync": "off", "synchronous_commit": "off"}
+        hasty = {"fsync": "off"}  # a commit still survives the death of the server, not that of the machine
         self.postgres = PostgresServer(directory / "postgres", settings={} if durable else hasty)
 
     def __enter__(self) -> Self:
