@@ -32,6 +32,8 @@ class Database:
             max_overflow=0,
             pool_timeout=10,
             pool_pre_ping=False,
+            # Errors are logged, and parameters hold prompts and answers.
+            hide_parameters=True,
             connect_args={
                 "server_settings": {"application_name": f"rota-{application}", "jit": "off"},
                 "timeout": 5,
