@@ -68,8 +68,9 @@ async def keep_time(ticker: Ticker, poll_seconds: float, stopping: asyncio.Event
                 next_poll = time.monotonic() + poll_seconds
                 await ticker.plan()
                 await ticker.admit_requests()
-                while await ticker.dispatch():
-                    pass
+            # Each time: a retry whose backoff is over does not wait for the poll.
+            while await ticker.dispatch():
+                pass
             patience = await ticker.idle_seconds(next_poll - time.monotonic())
         except Exception as error:  # noqa: BLE001  the edge of the loop: told, then tried again
             log.warning("the clock stumbled", action="clock_failed", error=repr(error))

@@ -13,6 +13,8 @@ from rota_contracts.ids import run_id_for
 from rota_contracts.streams import DEAD_LETTERS, JOBS, RUNS, TICKER_COMPLETIONS
 from rota_ticker.handlers import Ticker
 from rota_ticker.repository import Repository
+from rota_ticker.service import keep_time
+from tests.support.eventually import eventually
 from tests.support.world import World
 
 
@@ -263,6 +265,37 @@ async def test_a_failed_attempt_that_may_be_retried_is_dispatched_again_after_th
     assert await ticker.dispatch() == 1
     again = (await said(world))[-1]
     assert (again.run_id, again.attempt, again.failures) == (due.run_id, 2, 1)
+
+
+async def test_a_retry_is_dispatched_when_its_backoff_is_over_and_nothing_spins_until_then(
+    world: World,
+) -> None:
+    ticker = await a_ticker(world)
+    await world.an_occurrence(
+        await world.a_job(await world.a_context(), cron_expression="0 0 1 1 *"),
+        state="queued",
+        dispatched_at=None,
+        not_before=datetime.now(UTC) + timedelta(seconds=1),
+    )
+    rounds = 0
+
+    class Counted(Ticker):
+        async def idle_seconds(self, at_most: float) -> float:
+            nonlocal rounds
+            rounds += 1
+            return await super().idle_seconds(at_most)
+
+    counted = Counted(ticker._repository, ticker._bus)
+    stopping = asyncio.Event()
+    clock = asyncio.create_task(keep_time(counted, 60, stopping))
+
+    async def dispatched() -> bool:
+        return bool(await world.value("SELECT state = 'dispatched' FROM occurrences"))
+
+    await eventually(dispatched, seconds=5, what="the retry, long before the next poll")
+    stopping.set()
+    await clock
+    assert rounds < 20
 
 
 @pytest.mark.parametrize(("state", "losses"), [("running", 1), ("released", 0)])
