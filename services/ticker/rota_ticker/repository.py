@@ -110,6 +110,8 @@ INSERT_OCCURRENCES = """
     RETURNING run_id
 """
 
+# What was coalesced into a run was written in the same transaction: created_at leads the index to those few
+# rows, however long the history of the job is.
 QUEUED = f"""
     SELECT {JOB}, o.run_id, o.job_id, o.context_id, o.scheduled_for, o.effective_at, o.trigger, o.attempt,
            o.failures, o.losses, o.prompt_context, s.instants, s.first_instant
@@ -117,7 +119,8 @@ QUEUED = f"""
     LEFT JOIN scheduled_jobs j ON j.id = o.job_id
     CROSS JOIN LATERAL (
         SELECT 1 + coalesce(sum(c.instants), 0) AS instants, min(c.scheduled_for) AS first_instant
-        FROM occurrences c WHERE c.job_id = o.job_id AND c.coalesced_into = o.run_id
+        FROM occurrences c
+        WHERE c.job_id = o.job_id AND c.created_at = o.created_at AND c.coalesced_into = o.run_id
     ) s
     WHERE o.state = 'queued' AND (o.not_before <= clock_timestamp() OR o.run_id = ANY (CAST(:fresh AS uuid[])))
     ORDER BY o.not_before LIMIT :limit

@@ -12,7 +12,7 @@ from rota_contracts.events import JobClosed, JobCompleted, JobDue, JobStarted
 from rota_contracts.ids import run_id_for
 from rota_contracts.streams import DEAD_LETTERS, JOBS, RUNS, TICKER_COMPLETIONS
 from rota_ticker.handlers import Ticker
-from rota_ticker.repository import Repository
+from rota_ticker.repository import QUEUED, Repository
 from rota_ticker.service import keep_time
 from tests.support.eventually import eventually
 from tests.support.world import World
@@ -296,6 +296,30 @@ async def test_a_retry_is_dispatched_when_its_backoff_is_over_and_nothing_spins_
     stopping.set()
     await clock
     assert rounds < 20
+
+
+async def test_a_dispatch_does_not_read_the_history_of_its_job(world: World) -> None:
+    ticker = await a_ticker(world)
+    job = await world.a_job(await world.a_context())
+    run = await world.an_occurrence(job, state="queued", dispatched_at=None)
+    await world.sql(
+        "INSERT INTO occurrences (run_id, job_id, context_id, scheduled_for, effective_at, trigger, state,"
+        " disposition, closed_at, created_at)"
+        " SELECT gen_random_uuid(), job_id, context_id, t, t, 'schedule', 'closed', 'ran', t, t"
+        " FROM occurrences, generate_series(1, 5000) AS i, "
+        " LATERAL (SELECT now() - i * interval '1 min' AS t) x"
+    )
+    await world.sql("ANALYZE occurrences")
+    plan = await world.sql(
+        "EXPLAIN (ANALYZE, FORMAT JSON) " + QUEUED.replace(":fresh", "'{}'").replace(":limit", "500")
+    )
+
+    def read(node: dict[str, Any]) -> float:
+        own = (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+        return float(own) + sum(read(child) for child in node.get("Plans", []))
+
+    assert read(plan[0][0][0]["Plan"]) < 100
+    assert [one.run_id for one in await ticker._repository.queued([run], 1)] == [run]
 
 
 @pytest.mark.parametrize(("state", "losses"), [("running", 1), ("released", 0)])
