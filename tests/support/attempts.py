@@ -19,3 +19,12 @@ async def an_ended_attempt(world: World, event: JobCompleted, *, transcript: str
         outcome=encode_payload(event).decode(),
         transcript=transcript,
     )
+
+
+async def an_unreadable_outcome(world: World, event: JobCompleted) -> None:
+    """The same, as a version writes it that knows more kinds of errors than this one."""
+    await an_ended_attempt(world, event)
+    await world.sql(
+        'UPDATE run_attempts SET outcome = outcome || \'{"error_kind": "of later"}\' WHERE run_id = :run',
+        run=event.run_id,
+    )

@@ -4,16 +4,17 @@ Sources: CloudEvents 1.0, NATS protocol binding; W3C Trace Context, traceparent.
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
 
-from rota_contracts.events import EVENTS, Event
+from rota_contracts.events import EVENTS, Event, JobCompleted
 
 _encoder = msgspec.json.Encoder(order="deterministic")
 _decoders = {name: msgspec.json.Decoder(event) for name, event in EVENTS.items()}
+_outcome_decoder = msgspec.json.Decoder(JobCompleted)
 
 
 class MalformedEventError(ValueError):
@@ -73,3 +74,17 @@ def decode_payload(name: str, payload: bytes) -> Event:
         return decoder.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedEventError(f"the payload is no {name}: {error}") from error
+
+
+def decode_outcomes(payloads: Iterable[bytes]) -> tuple[list[JobCompleted], list[str]]:
+    """The outcomes that rows hold, and why each of the others cannot be read.
+
+    During an upgrade there may be some that a newer version wrote.
+    """
+    outcomes, problems = [], []
+    for payload in payloads:
+        try:
+            outcomes.append(_outcome_decoder.decode(payload))
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            problems.append(str(error))
+    return outcomes, problems

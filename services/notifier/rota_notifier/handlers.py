@@ -8,13 +8,13 @@ from prometheus_client import Counter
 
 from rota_bus import Bus
 from rota_chassis import logs
-from rota_contracts.codec import decode_payload
+from rota_contracts.codec import decode_outcomes, decode_payload
 from rota_contracts.events import ApprovalRequested, JobCompleted, NotificationSent
 from rota_notifier import domain
 from rota_notifier.channels import Sender
 from rota_notifier.domain import Channel, Letter, Notification, Outcome
 from rota_notifier.errors import TransportError
-from rota_notifier.repository import DueDelivery, Repository
+from rota_notifier.repository import MAX_SWEPT, DueDelivery, Repository
 
 log = logs.logger(__name__)
 
@@ -145,10 +145,14 @@ class Teller:
     async def sweep(self) -> int:
         """Tells of outcomes whose event never came; how many are new."""
         until = datetime.now(UTC)
-        if payloads := await self._repository.untold(self._swept_until):
-            return await self.on_job_completed([_completed(payload) for payload in payloads])
-        self._swept_until = max(self._swept_until, until - OVERLAP)
-        return 0
+        payloads = await self._repository.untold(self._swept_until)
+        outcomes, problems = decode_outcomes(payloads)
+        for problem in problems:
+            log.error("an outcome cannot be read", action="outcome_malformed", error=problem)
+        told = await self.on_job_completed(outcomes)
+        if not told and len(payloads) < MAX_SWEPT:
+            self._swept_until = max(self._swept_until, until - OVERLAP)
+        return told
 
 
 def _completed(payload: bytes) -> JobCompleted:

@@ -81,8 +81,9 @@ UNTOLD = """
     WHERE a.state = 'ended' AND a.ended_at > :since AND a.ended_at < clock_timestamp() - interval '10 seconds'
       AND CAST(a.outcome ->> 'final' AS boolean)
       AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.run_id = a.run_id)
-    ORDER BY a.ended_at LIMIT 500
+    ORDER BY a.ended_at LIMIT :limit
 """
+MAX_SWEPT = 500
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,8 @@ class Repository:
 
     async def untold(self, since: datetime) -> list[bytes]:
         """The payloads of final outcomes since then without a notification."""
-        return [row[0].encode() for row in await self._database.fetch(UNTOLD, {"since": since})]
+        rows = await self._database.fetch(UNTOLD, {"since": since, "limit": MAX_SWEPT})
+        return [row[0].encode() for row in rows]
 
 
 def _json(rows: Sequence[Any]) -> str:

@@ -9,10 +9,11 @@ from prometheus_client import Counter
 from rota_bus import Bus
 from rota_chassis import logs
 from rota_chassis.errors import RetryableError
-from rota_contracts.codec import decode_payload
+from rota_contracts.codec import decode_outcomes
 from rota_contracts.events import ApprovalRequested, Event, JobCompleted, ResultRecorded
 from rota_results import domain
-from rota_results.repository import Repository, Unannounced
+from rota_results.repository import MAX_SWEPT, Repository, Unannounced
+from rota_store import is_transient
 
 log = logs.logger(__name__)
 
@@ -71,15 +72,36 @@ class Recorder:
 
     async def sweep(self) -> int:
         """Records outcomes whose event never came and announces what was not; how many."""
+        announced = await self._announce([])
         until = datetime.now(UTC)
         payloads = await self._repository.unrecorded(self._swept_until)
+        outcomes, problems = decode_outcomes(payloads)
+        for problem in problems:
+            log.error("an outcome cannot be read", action="outcome_malformed", error=problem)
         recorded = 0
-        if payloads:
-            log.warning("outcomes without their event", action="sweep_recorded", runs=len(payloads))
-            recorded = await self.on_job_completed([_completed(payload) for payload in payloads])
-        else:
+        if outcomes:
+            log.warning("outcomes without their event", action="sweep_recorded", runs=len(outcomes))
+            recorded = await self._record_what_can_be(outcomes)
+        if not recorded and len(payloads) < MAX_SWEPT:
             self._swept_until = max(self._swept_until, until - OVERLAP)
-        return recorded + await self._announce([])
+        return recorded + announced
+
+    async def _record_what_can_be(self, events: Sequence[JobCompleted]) -> int:
+        """One outcome that PostgreSQL refuses does not hold up the others."""
+        try:
+            return await self.on_job_completed(events)
+        except Exception as error:
+            if is_transient(error):
+                raise
+            if len(events) > 1:
+                return sum([await self._record_what_can_be([event]) for event in events])
+            log.error(  # noqa: TRY400  the type says enough, the text may hold an answer
+                "an outcome cannot be recorded",
+                action="record_refused",
+                run_id=str(events[0].run_id),
+                error=type(error).__name__,
+            )
+            return 0
 
 
 def _announcements(result: Unannounced) -> list[Event]:
@@ -102,9 +124,3 @@ def _announcements(result: Unannounced) -> list[Event]:
         actions=result.actions,
     )
     return [recorded, requested]
-
-
-def _completed(payload: bytes) -> JobCompleted:
-    event = decode_payload(JobCompleted.TYPE, payload)
-    assert isinstance(event, JobCompleted)
-    return event

@@ -117,8 +117,9 @@ UNRECORDED = """
     WHERE a.state = 'ended' AND a.ended_at > :since AND a.ended_at < clock_timestamp() - interval '5 seconds'
       AND CAST(a.outcome ->> 'final' AS boolean)
       AND NOT EXISTS (SELECT 1 FROM agent_execution_results t WHERE t.run_id = a.run_id)
-    ORDER BY a.ended_at LIMIT 500
+    ORDER BY a.ended_at LIMIT :limit
 """
+MAX_SWEPT = 500
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,8 @@ class Repository:
 
     async def unrecorded(self, since: datetime) -> list[bytes]:
         """The payloads of final outcomes since then that have no result."""
-        return [row[0].encode() for row in await self._database.fetch(UNRECORDED, {"since": since})]
+        rows = await self._database.fetch(UNRECORDED, {"since": since, "limit": MAX_SWEPT})
+        return [row[0].encode() for row in rows]
 
 
 async def _record(connection: AsyncConnection, events: Sequence[JobCompleted]) -> dict[UUID, bool]:

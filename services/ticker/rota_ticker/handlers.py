@@ -10,7 +10,7 @@ from prometheus_client import Counter, Histogram
 from rota_bus import Bus
 from rota_chassis import logs
 from rota_chassis.errors import RetryableError
-from rota_contracts.codec import decode_payload
+from rota_contracts.codec import decode_outcomes
 from rota_contracts.events import Event, JobClosed, JobCompleted, JobStarted
 from rota_ticker import domain
 from rota_ticker import repository as sql
@@ -163,17 +163,14 @@ class Ticker:
             )
         unheard = await self._repository.queue_unheard(self._redispatch)
         outcomes = await self._repository.unheard_outcomes(timedelta(seconds=10))
-        if outcomes:
-            await self.on_attempts([_completed(payload) for payload in outcomes])
+        completed, problems = decode_outcomes(outcomes)
+        for problem in problems:
+            log.error("an outcome cannot be read", action="outcome_malformed", error=problem)
+        if completed:
+            await self.on_attempts(completed)
         if lost or unheard:
             self.wake.set()
-        return len(lost) + len(unheard) + len(outcomes)
-
-
-def _completed(payload: bytes) -> JobCompleted:
-    event = decode_payload(JobCompleted.TYPE, payload)
-    assert isinstance(event, JobCompleted)
-    return event
+        return len(lost) + len(unheard) + len(completed)
 
 
 def _closed_event(row: Occurrence) -> Event:

@@ -14,7 +14,7 @@ from rota_notifier.channels.email import EmailSender
 from rota_notifier.domain import Channel
 from rota_notifier.handlers import Teller
 from rota_notifier.repository import Repository
-from tests.support.attempts import an_ended_attempt
+from tests.support.attempts import an_ended_attempt, an_unreadable_outcome
 from tests.support.completions import a_completion
 from tests.support.mailbox import Mailbox
 from tests.support.world import World
@@ -232,6 +232,17 @@ async def test_news_that_was_lost_with_the_stream_is_told_from_the_outcome(world
     await an_ended_attempt(world, a_completion(context, await world.a_job(context)))
     assert await teller.sweep() == 1
     assert await teller.sweep() == 0
+
+
+async def test_an_outcome_that_cannot_be_read_does_not_hold_up_the_sweep(world: World) -> None:
+    teller = await a_teller(world)
+    context = await world.a_context()
+    job = await world.a_job(context)
+    good = a_completion(context, job)
+    await an_unreadable_outcome(world, a_completion(context, job))
+    await an_ended_attempt(world, good)
+    assert await teller.sweep() == 1
+    assert await world.value("SELECT run_id FROM notifications") == good.run_id
 
 
 @pytest.mark.parametrize("url", ["http://example.org", "smtp://", "example.org:25"])

@@ -15,7 +15,7 @@ from rota_contracts.events import (
 from rota_contracts.streams import DEAD_LETTERS, JOBS, RESULTS, RUNS
 from rota_results.handlers import Recorder
 from rota_results.repository import Repository
-from tests.support.attempts import an_ended_attempt
+from tests.support.attempts import an_ended_attempt, an_unreadable_outcome
 from tests.support.completions import a_completion
 from tests.support.world import World
 
@@ -195,6 +195,20 @@ async def test_an_outcome_whose_event_was_lost_is_recorded_from_its_row(world: W
     assert await world.value("SELECT run_id FROM agent_execution_results") == event.run_id
     assert await recorder.sweep() == 0
     assert len(await said(world)) == 1
+
+
+async def test_outcomes_that_cannot_be_recorded_do_not_hold_up_the_sweep(world: World) -> None:
+    recorder = await a_recorder(world)
+    context = await world.a_context()
+    job = await world.a_job(context)
+    good = a_completion(context, job)
+    refused = a_completion(context, job, agent_revision=2**40)  # the column is an integer of four bytes
+    await an_unreadable_outcome(world, a_completion(context, job))
+    await an_ended_attempt(world, refused)
+    await an_ended_attempt(world, good)
+    assert await recorder.sweep() == 1
+    assert await world.value("SELECT run_id FROM agent_execution_results") == good.run_id
+    assert await recorder.sweep() == 0
 
 
 async def test_a_result_outlives_its_job_and_not_its_context(world: World) -> None:

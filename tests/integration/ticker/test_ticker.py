@@ -14,6 +14,8 @@ from rota_contracts.streams import DEAD_LETTERS, JOBS, RUNS, TICKER_COMPLETIONS
 from rota_ticker.handlers import Ticker
 from rota_ticker.repository import QUEUED, Repository
 from rota_ticker.service import keep_time
+from tests.support.attempts import an_ended_attempt, an_unreadable_outcome
+from tests.support.completions import a_completion
 from tests.support.eventually import eventually
 from tests.support.world import World
 
@@ -370,6 +372,20 @@ async def test_an_outcome_whose_news_was_lost_still_closes_the_occurrence(world:
     )
     assert await ticker.reconcile() == 1
     assert await world.value("SELECT disposition FROM occurrences") == "ran"
+
+
+async def test_an_outcome_that_cannot_be_read_does_not_hold_up_the_others(world: World) -> None:
+    ticker = await a_ticker(world)
+    context = await world.a_context()
+    runs = []
+    for _ in range(2):
+        job = await world.a_job(context)
+        runs.append(a_completion(context, job, run_id=await world.an_occurrence(job)))
+    await an_unreadable_outcome(world, runs[0])
+    await an_ended_attempt(world, runs[1])
+    assert await ticker.reconcile() == 1
+    closed = await world.sql("SELECT run_id FROM occurrences WHERE closed_at IS NOT NULL")
+    assert [row.run_id for row in closed] == [runs[1].run_id]
 
 
 async def test_what_is_queued_for_a_deleted_job_is_suppressed(world: World) -> None:
