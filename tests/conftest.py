@@ -1,5 +1,7 @@
 """Real servers for every test: one NATS and one PostgreSQL per session, a fresh world per test."""
 
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -14,11 +16,30 @@ settings.register_profile("deterministic", derandomize=True, deadline=None, data
 settings.load_profile("deterministic")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--containers", action="store_true", help="use the official images of NATS and PostgreSQL"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--containers"):
+        from tests.support.containers import why_not
+
+        if reason := why_not():
+            raise pytest.UsageError(reason)
+
+
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    """nats-server and PostgreSQL, started from the wheels; the schema migrated into a template."""
-    with Servers(Path(tmp_path_factory.mktemp("servers"))) as running:
-        yield running
+def servers(pytestconfig: pytest.Config) -> Iterator[Servers]:
+    """NATS and PostgreSQL, started from the wheels or as containers; the schema migrated into a template."""
+    # Not in pytest's own folder: another pytest may close that to the user PostgreSQL runs as.
+    directory = Path(tempfile.mkdtemp(prefix="rota-tests-"))
+    try:
+        with Servers(directory, containers=pytestconfig.getoption("--containers")) as running:
+            yield running
+    finally:
+        shutil.rmtree(directory)
 
 
 @pytest.fixture

@@ -19,11 +19,24 @@ PASSWORD = "a-password-for-tests"
 class Servers:
     """Real NATS and PostgreSQL on ports of their own, and a migrated template database."""
 
-    def __init__(self, directory: Path, *, durable: bool = False) -> None:
-        """What a test writes need not survive a power cut; what is measured must (`durable`)."""
-        self.nats = NatsServer(directory / "nats")
+    nats: NatsServer
+    postgres: PostgresServer
+
+    def __init__(self, directory: Path, *, durable: bool = False, containers: bool = False) -> None:
+        """What a test writes need not survive a power cut; what is measured must (`durable`).
+
+        From the wheels, or from the official images (`containers`).
+        """
         hasty = {"fsync": "off"}  # a commit still survives the death of the server, not that of the machine
-        self.postgres = PostgresServer(directory / "postgres", settings={} if durable else hasty)
+        settings = {} if durable else hasty
+        if containers:
+            from tests.support.containers import NatsContainer, PostgresContainer
+
+            self.nats = NatsContainer(directory / "nats")
+            self.postgres = PostgresContainer(directory / "postgres", settings=settings)
+        else:
+            self.nats = NatsServer(directory / "nats")
+            self.postgres = PostgresServer(directory / "postgres", settings=settings)
 
     def __enter__(self) -> Self:
         with ThreadPoolExecutor(2) as pool:
