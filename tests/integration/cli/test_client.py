@@ -266,8 +266,10 @@ def test_waiting_for_a_run_that_was_skipped_ends_at_once_with_the_reason(
     gateway: Gateway, rota: Rota
 ) -> None:
     gateway.answer("POST", f"/jobs/{JOB}/run", {"run_id": RUN}, status=202)
-    skipped = {"run_id": RUN, "disposition": "skipped", "reason": "the previous run is still open"}
-    gateway.items(f"/jobs/{JOB}/occurrences", {"run_id": CONTEXT, "disposition": None}, skipped)
+    queued = {"run_id": RUN, "status": None, "state": "queued", "disposition": None, "completed_at": None}
+    gateway.answer("GET", f"/runs/{RUN}", queued)
+    closed = {"state": "closed", "disposition": "skipped", "reason": "the previous run is still open"}
+    gateway.answer("GET", f"/runs/{RUN}", {**queued, **closed})
     said = rota("jobs", "run", JOB, "--wait")
     assert said.code == 1
     assert f"run {RUN} was skipped: the previous run is still open" in said.err

@@ -142,6 +142,26 @@ async def test_run_now_stores_a_request_and_publishes_it(person: Person, world: 
     assert (run["status"], run["state"], run["job_name"]) == (None, "queued", job["name"])
 
 
+async def test_a_requested_run_that_was_skipped_shows_the_closed_occurrence(
+    person: Person, world: World
+) -> None:
+    job = await person.job(await person.context())
+    run_id = (await person.post(f"/jobs/{job['id']}/run", status=202))["run_id"]
+    run = await person.get(f"/runs/{run_id}")
+    assert (run["state"], run["disposition"], run["reason"], run["status"]) == ("queued", None, None, None)
+    await world.an_occurrence(
+        UUID(job["id"]),
+        run_id=UUID(run_id),
+        state="closed",
+        disposition="skipped",
+        reason="the previous run is still open",
+        closed_at=datetime.now(UTC),
+    )
+    run = await person.get(f"/runs/{run_id}")
+    assert (run["state"], run["disposition"], run["status"]) == ("closed", "skipped", None)
+    assert (run["reason"], run["error_message"]) == ("the previous run is still open", None)
+
+
 async def test_running_a_paused_job_is_refused_with_the_reason(person: Person, world: World) -> None:
     job = await person.job(await person.context())
     await person.post(f"/jobs/{job['id']}/toggle", {"reason": "the printer is broken"}, status=200)

@@ -1,6 +1,7 @@
 """Waiting for what goes on elsewhere."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from rota_cli.client.api import Api, ApiError
@@ -10,15 +11,15 @@ _POLL_SECONDS = 0.5
 _NOT_FOUND = 404
 
 
-def wait_for_run(api: Api, job_id: str, run_id: str, *, seconds: float) -> dict[str, Any]:
+def wait_for_run(api: Api, run_id: str, *, seconds: float) -> dict[str, Any]:
     """The run, once it has ended. One that was closed without running is an error with the reason."""
     deadline = time.monotonic() + seconds
     while True:
         run = _found(api, f"/runs/{run_id}")
         if run and run.get("completed_at"):
             return run
-        if not run:
-            _check_not_closed(api, job_id, run_id)
+        if run:
+            _check_not_closed(run)
         if time.monotonic() > deadline:
             raise CliError(
                 f"run {run_id} has not ended after {seconds:g} s",
@@ -27,16 +28,14 @@ def wait_for_run(api: Api, job_id: str, run_id: str, *, seconds: float) -> dict[
         time.sleep(_POLL_SECONDS)
 
 
-def _check_not_closed(api: Api, job_id: str, run_id: str) -> None:
-    """The ledger knows of runs that will never leave a result."""
-    page = _found(api, f"/jobs/{job_id}/occurrences") or {"items": []}
-    for occurrence in page["items"]:
-        if occurrence["run_id"] == run_id and occurrence.get("disposition") not in (None, "ran"):
-            reason = occurrence.get("reason") or "no reason is known"
-            raise CliError(
-                f"run {run_id} was {occurrence['disposition']}: {reason}",
-                remedy="ask for another one when nothing stands in its way",
-            )
+def _check_not_closed(run: Mapping[str, Any]) -> None:
+    """What was closed without running never leaves a result."""
+    if run.get("disposition") not in {None, "ran"}:
+        reason = run.get("reason") or "no reason is known"
+        raise CliError(
+            f"run {run['run_id']} was {run['disposition']}: {reason}",
+            remedy="ask for another one when nothing stands in its way",
+        )
 
 
 def _found(api: Api, path: str) -> dict[str, Any] | None:

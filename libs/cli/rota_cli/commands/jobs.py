@@ -178,7 +178,7 @@ def run(
     found = job_id(session.api, job, context=context)
     accepted = session.api.post(f"/jobs/{found}/run", _given(prompt_context=prompt_context))
     if wait:
-        show_run(session, wait_for_run(session.api, found, accepted["run_id"], seconds=wait_seconds))
+        show_run(session, wait_for_run(session.api, accepted["run_id"], seconds=wait_seconds))
     elif session.as_json:
         show_json(accepted)
     else:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Body
 from pydantic import Field
 
 from rota_contracts.events import JobChanged, RunRequested
-from rota_gateway.api.answers import Answer, Instant
+from rota_gateway.api.answers import Answer, Disposition, Instant, State
 from rota_gateway.api.fields import Description, Input
 from rota_gateway.api.job_fields import JobInput, JobPatch, checked
 from rota_gateway.domain import JobStatus, job_status, next_run_at
@@ -59,8 +59,8 @@ class Occurrence(Answer):
     scheduled_for: Instant
     effective_at: Instant
     trigger: Literal["schedule", "manual", "backfill"]
-    state: Literal["queued", "dispatched", "running", "parked", "closed"]
-    disposition: Literal["ran", "skipped", "missed", "coalesced", "suppressed"] | None
+    state: State
+    disposition: Disposition | None
     reason: str | None
     instants: int
     last_instant: Instant | None

@@ -3,7 +3,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from rota_gateway.api.answers import Answer, Instant
+from rota_gateway.api.answers import Answer, Disposition, Instant, State
 from rota_gateway.edge.paging import CurrentPaging, Page
 from rota_gateway.edge.unit import ApiRoute, CurrentUnit
 from rota_gateway.errors import NotFoundError
@@ -15,7 +15,10 @@ RunStatus = Literal["success", "error", "partial"]
 
 
 class Run(Answer):
-    """`status` is null until the run has a result; `state` says where it is until then."""
+    """`status` is null until the run has a result; `state` says where it is until then.
+
+    An occurrence that was closed without running has a `disposition` with its `reason`, and never a status.
+    """
 
     run_id: UUID
     job_id: UUID | None
@@ -25,7 +28,9 @@ class Run(Answer):
     agent_name: str | None
     prompt: str | None
     status: RunStatus | None
-    state: Literal["queued", "dispatched", "running", "parked", "closed"]
+    state: State
+    disposition: Disposition | None
+    reason: str | None
     result_content: str
     error_kind: str | None
     error_message: str | None

@@ -9,7 +9,9 @@ JSON_COLUMNS = ("usage", "metadata", "attempts", "pending_actions", "deliveries"
 # Every run that there is a trace of: its result, else its occurrence, else the request for it.
 SELECT = """
     SELECT r.run_id, r.schedule_id AS job_id, r.schedule_id, r.job_name, r.context_id, r.agent_name, r.prompt,
-           r.status, coalesce(o.state, 'closed') AS state, r.result_content, r.error_kind, r.error_message,
+           r.status, coalesce(o.state, 'closed') AS state,
+           CASE WHEN o.run_id IS NULL THEN 'ran' ELSE o.disposition END AS disposition, o.reason,
+           r.result_content, r.error_kind, r.error_message,
            r.attempt, r.execution_duration_ms, r.pending_actions_created, r.usage, r.session_id, r.trigger,
            r.scheduled_for, r.started_at, r.completed_at, r.metadata, r.created_at
     FROM agent_execution_results r
@@ -18,7 +20,7 @@ SELECT = """
 SELECT_OPEN = """
     SELECT w.run_id, j.id AS job_id, j.id AS schedule_id, j.name AS job_name, w.context_id, j.agent_name,
            j.skill_prompt AS prompt, NULL AS status, coalesce(o.state, 'queued') AS state,
-           '' AS result_content, NULL AS error_kind, o.reason AS error_message,
+           o.disposition, o.reason, '' AS result_content, NULL AS error_kind, NULL AS error_message,
            coalesce(o.attempt, 1) AS attempt, NULL AS execution_duration_ms, 0 AS pending_actions_created,
            CAST('{}' AS jsonb) AS usage, NULL AS session_id, coalesce(o.trigger, 'manual') AS trigger,
            coalesce(o.scheduled_for, w.created_at) AS scheduled_for, o.started_at, NULL AS completed_at,
