@@ -20,6 +20,7 @@ log = logs.logger(__name__)
 
 DELIVERIES = Counter("rota_deliveries_total", "Attempts to deliver a notification", ["channel", "outcome"])
 MAX_SENDING = 20
+SEND_SECONDS = 60.0  # well within the lease of a delivery, so that no other process sends it meanwhile
 # How far back a restart looks for outcomes whose event was lost; the stream keeps as much.
 MEMORY = timedelta(days=3)
 OVERLAP = timedelta(minutes=2)
@@ -83,8 +84,15 @@ class Teller:
         return len(due)
 
     async def _deliver(self, delivery: DueDelivery) -> None:
-        outcome = await self._send(delivery)
-        await self._repository.settle(delivery, outcome)
+        outcome = await self._tried(delivery)
+        if not await self._repository.settle(delivery, outcome):
+            log.warning(
+                "an attempt to deliver ended too late to count",
+                action="settled_elsewhere",
+                channel=delivery.channel,
+                notification_id=str(delivery.notification_id),
+            )
+            return
         DELIVERIES.labels(delivery.channel, outcome.state).inc()
         log.info(
             "an attempt to deliver ended",
@@ -96,6 +104,19 @@ class Teller:
             attempts=delivery.attempts,
             reason=outcome.reason,
         )
+
+    async def _tried(self, delivery: DueDelivery) -> Outcome:
+        """Whatever goes wrong is an outcome of this delivery and of no other."""
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                return await self._send(delivery)
+        except Exception as error:  # noqa: BLE001  the edge of a channel: recorded as the reason
+            return domain.after_failure(
+                _reason(error),
+                permanent=isinstance(error, TransportError) and error.permanent,
+                attempts=delivery.attempts,
+                max_attempts=self._max_attempts,
+            )
 
     async def _send(self, delivery: DueDelivery) -> Outcome:
         sender = self._senders.get(delivery.channel)
@@ -111,15 +132,7 @@ class Teller:
             target=delivery.target,
             event=_completed(delivery.outcome.encode()),
         )
-        try:
-            await sender.send(letter)
-        except TransportError as error:
-            return domain.after_failure(
-                str(error),
-                permanent=error.permanent,
-                attempts=delivery.attempts,
-                max_attempts=self._max_attempts,
-            )
+        await sender.send(letter)
         return Outcome("delivered")
 
     async def announce(self) -> int:
@@ -153,6 +166,14 @@ class Teller:
         if not told and len(payloads) < MAX_SWEPT:
             self._swept_until = max(self._swept_until, until - OVERLAP)
         return told
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TransportError):
+        return str(error)
+    if isinstance(error, TimeoutError):
+        return f"not delivered within {SEND_SECONDS:g} s"
+    return f"it could not be sent ({type(error).__name__})"
 
 
 def _completed(payload: bytes) -> JobCompleted:

@@ -59,6 +59,7 @@ SETTLE = """
     SET state = :state, reason = :reason, lease_until = NULL, updated_at = clock_timestamp(),
         next_attempt_at = clock_timestamp() + coalesce(CAST(:retry_after AS interval), interval '0')
     WHERE notification_id = :notification_id AND channel = :channel
+      AND state = 'pending' AND attempts = :attempts
 """
 
 UNANNOUNCED = """
@@ -137,17 +138,20 @@ class Repository:
     async def claim_due(self, limit: int) -> list[DueDelivery]:
         return [DueDelivery(*row) for row in await self._database.fetch(CLAIM_DUE, {"limit": limit})]
 
-    async def settle(self, delivery: DueDelivery, outcome: Outcome) -> None:
-        await self._database.execute(
+    async def settle(self, delivery: DueDelivery, outcome: Outcome) -> bool:
+        """Records how the attempt ended; False when another has claimed the delivery since."""
+        settled = await self._database.execute(
             SETTLE,
             {
                 "notification_id": delivery.notification_id,
                 "channel": delivery.channel,
+                "attempts": delivery.attempts,
                 "state": outcome.state,
                 "reason": outcome.reason,
                 "retry_after": outcome.retry_after,
             },
         )
+        return settled == 1
 
     async def unannounced(self) -> list[EndedDelivery]:
         return [EndedDelivery(*row) for row in await self._database.fetch(UNANNOUNCED)]

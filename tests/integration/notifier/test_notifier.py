@@ -11,7 +11,7 @@ from rota_contracts.events import ApprovalRequested, JobCompleted, NotificationS
 from rota_contracts.streams import DEAD_LETTERS, JOBS, NOTIFIER, RUNS
 from rota_notifier.channels import Sender
 from rota_notifier.channels.email import EmailSender
-from rota_notifier.domain import Channel
+from rota_notifier.domain import Channel, Outcome
 from rota_notifier.handlers import Teller
 from rota_notifier.repository import Repository
 from tests.support.attempts import an_ended_attempt, an_unreadable_outcome
@@ -224,6 +224,39 @@ async def test_a_channel_without_configuration_is_skipped_with_the_reason(world:
         ("email", "suppressed", "the channel email is not configured"),
         ("in_app", "delivered", None),
     ]
+
+
+async def test_an_address_that_cannot_be_written_fails_that_delivery_and_no_other(
+    world: World, mailbox: Mailbox
+) -> None:
+    teller = await a_teller(world, mailbox)
+    context, job = await a_mailed_job(world)
+    wrong = await world.a_job(context, notification_channel="email", notification_target="a@[", name="Wrong")
+    events = [a_completion(context, wrong), a_completion(context, job)]
+    for event in events:
+        await an_ended_attempt(world, event)
+    await teller.on_job_completed(events)
+    for _ in range(3):
+        await teller.work()
+        await world.sql("UPDATE deliveries SET next_attempt_at = now() WHERE state = 'pending'")
+    rows = {row.target: row for row in await world.sql("SELECT * FROM deliveries WHERE channel = 'email'")}
+    assert (rows["a@["].state, rows["a@["].attempts) == ("failed", 3)
+    assert "could not be sent" in rows["a@["].reason
+    assert (rows["ada@example.org"].state, len(mailbox.messages)) == ("delivered", 1)
+
+
+async def test_an_attempt_that_ends_after_its_lease_changes_nothing(world: World, mailbox: Mailbox) -> None:
+    teller = await a_teller(world, mailbox)
+    context, job = await a_mailed_job(world)
+    event = a_completion(context, job)
+    await an_ended_attempt(world, event)
+    await teller.on_job_completed([event])
+    repository = Repository(world.database("notifier"))
+    [late] = await repository.claim_due(1)
+    await world.sql("UPDATE deliveries SET lease_until = now() - interval '1 s' WHERE channel = 'email'")
+    await teller.work()
+    assert not await repository.settle(late, Outcome("pending", "too slow"))
+    assert await world.value("SELECT state FROM deliveries WHERE channel = 'email'") == "delivered"
 
 
 async def test_news_that_was_lost_with_the_stream_is_told_from_the_outcome(world: World) -> None:
