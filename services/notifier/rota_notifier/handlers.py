@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from prometheus_client import Counter
 
@@ -41,7 +41,8 @@ class Teller:
         self._bus = bus
         self._senders = senders
         self._max_attempts = max_attempts
-        self._swept_until = datetime.now(UTC) - MEMORY
+        # By PostgreSQL's clock, which also says when an outcome was written.
+        self._swept_until: datetime | None = None
         self.wake = asyncio.Event()
 
     async def on_job_completed(self, events: Sequence[JobCompleted]) -> int:
@@ -157,14 +158,15 @@ class Teller:
 
     async def sweep(self) -> int:
         """Tells of outcomes whose event never came; how many are new."""
-        until = datetime.now(UTC)
-        payloads = await self._repository.untold(self._swept_until)
+        now = await self._repository.now()
+        since = self._swept_until or now - MEMORY
+        payloads = await self._repository.untold(since)
         outcomes, problems = decode_outcomes(payloads)
         for problem in problems:
             log.error("an outcome cannot be read", action="outcome_malformed", error=problem)
         told = await self.on_job_completed(outcomes)
         if not told and len(payloads) < MAX_SWEPT:
-            self._swept_until = max(self._swept_until, until - OVERLAP)
+            self._swept_until = max(since, now - OVERLAP)
         return told
 
 

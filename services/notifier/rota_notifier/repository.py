@@ -162,6 +162,11 @@ class Repository:
             {"ids": [one.notification_id for one in ended], "channels": [one.channel for one in ended]},
         )
 
+    async def now(self) -> datetime:
+        rows = await self._database.fetch("SELECT clock_timestamp()")
+        moment: datetime = rows[0][0]
+        return moment
+
     async def untold(self, since: datetime) -> list[bytes]:
         """The payloads of final outcomes since then without a notification."""
         rows = await self._database.fetch(UNTOLD, {"since": since, "limit": MAX_SWEPT})

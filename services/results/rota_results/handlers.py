@@ -1,7 +1,7 @@
 """The story of results: record what ended, then say that it can be read."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from prometheus_client import Counter
@@ -30,7 +30,8 @@ class Recorder:
     def __init__(self, repository: Repository, bus: Bus) -> None:
         self._repository = repository
         self._bus = bus
-        self._swept_until = datetime.now(UTC) - MEMORY
+        # By PostgreSQL's clock, which also says when an outcome was written.
+        self._swept_until: datetime | None = None
 
     async def on_job_completed(self, events: Sequence[JobCompleted]) -> int:
         """Stores a batch in one transaction, then announces it; how many results are new."""
@@ -73,8 +74,9 @@ class Recorder:
     async def sweep(self) -> int:
         """Records outcomes whose event never came and announces what was not; how many."""
         announced = await self._announce([])
-        until = datetime.now(UTC)
-        payloads = await self._repository.unrecorded(self._swept_until)
+        now = await self._repository.now()
+        since = self._swept_until or now - MEMORY
+        payloads = await self._repository.unrecorded(since)
         outcomes, problems = decode_outcomes(payloads)
         for problem in problems:
             log.error("an outcome cannot be read", action="outcome_malformed", error=problem)
@@ -83,7 +85,7 @@ class Recorder:
             log.warning("outcomes without their event", action="sweep_recorded", runs=len(outcomes))
             recorded = await self._record_what_can_be(outcomes)
         if not recorded and len(payloads) < MAX_SWEPT:
-            self._swept_until = max(self._swept_until, until - OVERLAP)
+            self._swept_until = max(since, now - OVERLAP)
         return recorded + announced
 
     async def _record_what_can_be(self, events: Sequence[JobCompleted]) -> int:

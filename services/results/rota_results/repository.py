@@ -162,6 +162,11 @@ class Repository:
             {"run_ids": list(run_ids)},
         )
 
+    async def now(self) -> datetime:
+        rows = await self._database.fetch("SELECT clock_timestamp()")
+        moment: datetime = rows[0][0]
+        return moment
+
     async def unrecorded(self, since: datetime) -> list[bytes]:
         """The payloads of final outcomes since then that have no result."""
         rows = await self._database.fetch(UNRECORDED, {"since": since, "limit": MAX_SWEPT})

@@ -1,7 +1,9 @@
 """results against real servers, as its own role and NATS user."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
+
+import pytest
 
 from rota_contracts.codec import decode
 from rota_contracts.events import (
@@ -195,6 +197,22 @@ async def test_an_outcome_whose_event_was_lost_is_recorded_from_its_row(world: W
     assert await world.value("SELECT run_id FROM agent_execution_results") == event.run_id
     assert await recorder.sweep() == 0
     assert len(await said(world)) == 1
+
+
+async def test_a_clock_that_is_fast_does_not_blind_the_sweep(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Fast(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]  # only ever called as here
+            return datetime.now(tz) + timedelta(hours=1)
+
+    monkeypatch.setattr("rota_results.handlers.datetime", Fast)
+    recorder = await a_recorder(world)
+    assert await recorder.sweep() == 0
+    context = await world.a_context()
+    await an_ended_attempt(world, a_completion(context, await world.a_job(context)))
+    assert await recorder.sweep() == 1
 
 
 async def test_outcomes_that_cannot_be_recorded_do_not_hold_up_the_sweep(world: World) -> None:
