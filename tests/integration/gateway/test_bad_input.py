@@ -72,7 +72,7 @@ BAD_FIELDS: list[tuple[str, Any]] = [
 
 BAD_CHANNELS: list[tuple[dict[str, Any], str]] = [
     ({"notification_channel": "email"}, "notification_target"),
-    ({"notification_target": "a@example.org"}, "notification_channel"),
+    ({"notification_target": "a@example.org"}, "notification_target"),
     ({"notification_channel": "telegram", "notification_target": "123"}, "notification_channel"),
     ({"notification_channel": "webhook", "notification_target": "https://x.org"}, "notification_channel"),
     ({"notification_channel": "pigeon", "notification_target": "x"}, "notification_channel"),
@@ -143,6 +143,21 @@ async def test_all_wrong_fields_are_named_at_once_with_the_place_of_a_cron_error
     response = await person.http.post(f"/api/v1/contexts/{context}/jobs", json=body)
     fields = {error["field"] for error in response.json()["errors"]}
     assert fields == {"name", "skill_prompt", "timeout_seconds", "cron_expression"}
+    body = {
+        "name": "a/b",
+        "cron_expression": "61 * * * *",
+        "timezone": "Mars/Olympus",
+        "skill_prompt": "p",
+        "notification_channel": "email",
+        "max_retries": 11,
+    }
+    response = await person.http.post(f"/api/v1/contexts/{context}/jobs", json=body)
+    fields = {error["field"] for error in response.json()["errors"]}
+    assert fields == (body.keys() - {"skill_prompt", "notification_channel"}) | {"notification_target"}
+    job = await person.job(context)
+    body = {"cron_expression": "* * *", "timezone": "Mars", "notification_channel": "pigeon", "name": ""}
+    response = await person.http.patch(f"/api/v1/jobs/{job['id']}", json=body)
+    assert {error["field"] for error in response.json()["errors"]} == body.keys()
     response = await person.http.post(
         f"/api/v1/contexts/{context}/jobs", json={**JOB, "cron_expression": "0 25 * * *"}
     )

@@ -97,7 +97,7 @@ async def test_a_patch_that_changes_nothing_makes_no_new_generation(
         ({"name": None}, "name"),
         ({"timezone": "Mars/Olympus"}, "timezone"),
         ({"notification_channel": "email"}, "notification_target"),
-        ({"notification_target": "a@example.org"}, "notification_channel"),
+        ({"notification_target": "a@example.org"}, "notification_target"),
         ({"id": str(uuid4())}, "id"),
     ],
 )

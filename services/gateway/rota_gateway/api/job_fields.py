@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from rota_gateway.api.fields import Description, Input, Label, Line, Name, Patch, Prompt, is_email
 from rota_gateway.domain import shortest_period_seconds
@@ -14,6 +14,33 @@ CHANNELS = ("email",)
 # Five fields cannot come closer together.
 CRON_RESOLUTION_SECONDS = 60
 
+
+def _cron(value: str) -> str:
+    return _parsed(value, cron_expression=value)
+
+
+def _zone(value: str) -> str:
+    return _parsed(value, timezone=value)
+
+
+def _parsed(value: str, *, cron_expression: str = "* * * * *", timezone: str = "UTC") -> str:
+    """The value, when it is right beside a counterpart that is."""
+    try:
+        parse(cron_expression, timezone)
+    except ScheduleError as error:
+        raise ValueError(error.reason) from error
+    return value
+
+
+def _channel(value: str) -> str:
+    if value not in CHANNELS:
+        raise ValueError(f"is not available; available: {', '.join(CHANNELS)}")
+    return value
+
+
+Cron = Annotated[Line, AfterValidator(_cron)]
+Timezone = Annotated[Line, AfterValidator(_zone), Field(description="IANA name")]
+Channel = Annotated[Line, AfterValidator(_channel), Field(description="email")]
 Timeout = Annotated[int, Field(ge=30, le=3600, description="seconds after which a run is ended as an error")]
 Retries = Annotated[int, Field(ge=0, le=10)]
 
@@ -24,16 +51,26 @@ class JobInput(Input):
     name: Name
     description: Description | None = None
     cron_expression: Annotated[
-        Line, Field(description="five fields: minute hour day-of-month month day-of-week")
+        Cron, Field(description="five fields: minute hour day-of-month month day-of-week")
     ]
-    timezone: Annotated[Line, Field(description="IANA name")] = "UTC"
+    timezone: Timezone = "UTC"
     agent_name: Label = "orchestrator"
     skill_prompt: Prompt
     is_enabled: bool = True
-    notification_channel: Annotated[Line, Field(description="email")] | None = None
-    notification_target: Line | None = None
+    notification_channel: Channel | None = None
+    notification_target: Annotated[Line | None, Field(validate_default=True)] = None
     timeout_seconds: Timeout = 300
     max_retries: Retries = 0
+
+    @field_validator("notification_target")
+    @classmethod
+    def _fits_channel(cls, target: str | None, info: ValidationInfo) -> str | None:
+        """Told along with the fields that are wrong by themselves; a patch is paired with what is stored."""
+        if "notification_channel" in info.data and (
+            problem := _target_problem(info.data["notification_channel"], target)
+        ):
+            raise ValueError(problem)
+        return target
 
 
 class JobPatch(Patch):
@@ -41,12 +78,12 @@ class JobPatch(Patch):
 
     name: Name = ""
     description: Description | None = None
-    cron_expression: Line = ""
-    timezone: Line = ""
+    cron_expression: Cron = ""
+    timezone: Timezone = ""
     agent_name: Label = ""
     skill_prompt: Prompt = ""
     is_enabled: bool = True
-    notification_channel: Line | None = None
+    notification_channel: Channel | None = None
     notification_target: Line | None = None
     timeout_seconds: Timeout = 300
     max_retries: Retries = 0
@@ -80,15 +117,14 @@ def _schedule_errors(definition: dict[str, Any], min_period_seconds: int) -> lis
 
 
 def _channel_errors(definition: dict[str, Any]) -> list[FieldError]:
-    channel, target = definition["notification_channel"], definition["notification_target"]
-    if channel is None and target is None:
-        return []
+    problem = _target_problem(definition["notification_channel"], definition["notification_target"])
+    return [FieldError("notification_target", problem)] if problem else []
+
+
+def _target_problem(channel: str | None, target: str | None) -> str | None:
+    """Why this is no target for the channel; one is never without the other."""
     if channel is None:
-        return [FieldError("notification_channel", "is missing: a target needs a channel")]
-    if channel not in CHANNELS:
-        return [FieldError("notification_channel", f"is not available; available: {', '.join(CHANNELS)}")]
+        return None if target is None else "needs a notification_channel"
     if target is None:
-        return [FieldError("notification_target", "is missing: a channel needs a target")]
-    if not is_email(target):
-        return [FieldError("notification_target", "is no email address")]
-    return []
+        return "is missing: a channel needs a target"
+    return None if is_email(target) else "is no email address"
