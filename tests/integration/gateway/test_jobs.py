@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -140,6 +141,18 @@ async def test_run_now_stores_a_request_and_publishes_it(person: Person, world: 
     )
     run = await person.get(f"/runs/{run_id}")
     assert (run["status"], run["state"], run["job_name"]) == (None, "queued", job["name"])
+
+
+async def test_a_run_now_may_carry_words_for_the_agent_and_nothing_unknown(
+    person: Person, world: World
+) -> None:
+    path = f"/jobs/{(await person.job(await person.context()))['id']}/run"
+    await person.post(path, {"prompt_context": "only the disk"}, status=202)
+    assert await world.value("SELECT prompt_context FROM run_requests") == "only the disk"
+    refused: list[Any] = [{"prompt": "x"}, {"prompt_context": 1}, {"prompt_context": "p" * 5001}, []]
+    for body in refused:
+        await person.post(path, body, status=422)
+    assert await world.value("SELECT count(*) FROM run_requests") == 1
 
 
 async def test_a_requested_run_that_was_skipped_shows_the_closed_occurrence(

@@ -76,6 +76,7 @@ Name = Annotated[str, Field(min_length=1, max_length=255), Trimmed, AfterValidat
 Label = Annotated[str, Field(min_length=1, max_length=255), Trimmed]
 Line = Annotated[str, Trimmed]
 Description = Annotated[str, Field(max_length=1000), AfterValidator(_text)]
+PromptContext = Annotated[str, Field(max_length=5000), AfterValidator(_text)]
 Prompt = Annotated[
     str, Field(min_length=1, max_length=5000), AfterValidator(_text), AfterValidator(_not_blank)
 ]

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from rota_contracts.events import JobChanged, RunRequested
 from rota_gateway.api.answers import Answer, Disposition, Instant, State
-from rota_gateway.api.fields import Description, Input
+from rota_gateway.api.fields import Description, Input, PromptContext
 from rota_gateway.api.job_fields import JobInput, JobPatch, checked
 from rota_gateway.domain import JobStatus, job_status, next_run_at
 from rota_gateway.edge.paging import CurrentPaging, Page
@@ -74,6 +74,12 @@ class Occurrence(Answer):
 class Toggle(Input):
     is_enabled: bool | None = Field(default=None, description="without it the job is switched over")
     reason: Description | None = None
+
+
+class RunInput(Input):
+    prompt_context: PromptContext = Field(
+        default="", description="told to the agent in this one run, after the prompt of the job"
+    )
 
 
 class RunAccepted(Answer):
@@ -151,7 +157,9 @@ async def delete_job(job_id: UUID, unit: CurrentUnit) -> None:
 
 
 @router.post("/jobs/{job_id}/run", status_code=202)
-async def run_job(job_id: UUID, unit: CurrentUnit) -> RunAccepted:
+async def run_job(
+    job_id: UUID, unit: CurrentUnit, request: Annotated[RunInput | None, Body()] = None
+) -> RunAccepted:
     """Runs the job now, beside its schedule."""
     context_id = await access.require_for_job(unit.connection, job_id, "write")
     stored = await jobs.lock(unit.connection, job_id)
@@ -160,7 +168,12 @@ async def run_job(job_id: UUID, unit: CurrentUnit) -> RunAccepted:
         raise ConflictError(f"The job {stored['name']!r} is paused{reason}. Enable it to run it.")
     run_id, user_id = uuid4(), unit.caller.id
     await jobs.request_run(
-        unit.connection, run_id=run_id, job_id=job_id, context_id=context_id, user_id=user_id
+        unit.connection,
+        run_id=run_id,
+        job_id=job_id,
+        context_id=context_id,
+        user_id=user_id,
+        prompt_context=request.prompt_context if request else "",
     )
     unit.events.append(
         RunRequested(context_id=context_id, job_id=job_id, run_id=run_id, requested_by=user_id)

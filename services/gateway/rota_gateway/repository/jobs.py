@@ -122,18 +122,25 @@ async def delete_of_context(connection: Connection, context_id: UUID) -> list[Ro
 
 
 async def request_run(
-    connection: Connection, *, run_id: UUID, job_id: UUID, context_id: UUID, user_id: UUID
+    connection: Connection,
+    *,
+    run_id: UUID,
+    job_id: UUID,
+    context_id: UUID,
+    user_id: UUID,
+    prompt_context: str,
 ) -> None:
     await run(
         connection,
         """
-        INSERT INTO run_requests (run_id, job_id, context_id, requested_by)
-        VALUES (:run_id, :job_id, :context_id, :user_id)
+        INSERT INTO run_requests (run_id, job_id, context_id, requested_by, prompt_context)
+        VALUES (:run_id, :job_id, :context_id, :user_id, :prompt_context)
         """,
         run_id=run_id,
         job_id=job_id,
         context_id=context_id,
         user_id=user_id,
+        prompt_context=prompt_context,
     )
 
 
