@@ -199,6 +199,10 @@ class Subscription:
     async def _on_message(self, message: Msg) -> None:
         self._heard = time.monotonic()
         if message.reply.startswith("$JS.ACK."):
+            if self._busy >= self._slots:
+                # After a short break the server still knew what was asked before it.
+                await self.reply(message, b"-NAK")
+                return
             self._asked = max(0, self._asked - 1)
             self._busy += 1
             self._arrived.put_nowait(message)

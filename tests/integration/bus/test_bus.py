@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from rota_bus import serve
+from rota_bus import Bus, serve
 from rota_chassis.errors import RetryableError
 from rota_contracts.events import JobClosed, JobDue, JobSnapshot, RunRequested
 from rota_contracts.streams import DEAD_LETTERS, EXECUTOR, JOBS, RUNS
@@ -91,6 +91,33 @@ async def test_slots_bound_what_is_unsettled(world: World) -> None:
     async for batch in subscription.batches():
         assert len(batch) == 1
         break
+
+
+async def test_slots_bound_what_is_unsettled_after_short_breaks_of_the_connection(world: World) -> None:
+    ticker, executor = await world.bus("ticker"), await world.bus("executor")
+    await ticker.ensure([JOBS])
+    await executor.ensure([JOBS], [EXECUTOR])
+    subscription = await executor.subscribe(EXECUTOR, slots=2)
+    for _ in range(3):
+        await executor._client.force_reconnect()
+        await eventually(lambda: is_connected(executor))
+        await asyncio.sleep(0.3)  # until it has asked again
+    events = [a_due() for _ in range(12)]
+    await ticker.publish(events)
+    await asyncio.sleep(0.5)  # all that was ever asked for has arrived
+    handled = set()
+    async with asyncio.timeout(20):
+        async for batch in subscription.batches():
+            assert len(batch) <= 2
+            for delivery in batch:
+                handled.add(delivery.event.message_id)
+                await delivery.ack()
+            if len(handled) == len(events):
+                break
+
+
+async def is_connected(bus: Bus) -> bool:
+    return bus._client.is_connected
 
 
 async def test_a_foreign_message_is_a_dead_letter_and_blocks_nobody(world: World) -> None:
