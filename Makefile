@@ -10,6 +10,8 @@ SERVICES := gateway ticker executor results notifier
 export UV_COMPILE_BYTECODE := 1
 export UV_NO_PROGRESS := 1
 ARGS ?=
+# Test processes; each has servers of its own.
+WORKERS ?= 2
 
 .PHONY: help
 help:  ## this list
@@ -43,7 +45,7 @@ install: .venv/installed  ## make .venv with the rota command in it
 
 .PHONY: test
 test: install  ## run every test against a real NATS and PostgreSQL (ARGS="tests/unit -k cron")
-	@.venv/bin/python -m pytest $(ARGS)
+	@.venv/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 .PHONY: check
 check: install lint types imports test  ## what CI runs: lint, types, import rules, tests
