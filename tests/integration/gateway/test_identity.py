@@ -56,6 +56,9 @@ async def test_nobody_revokes_the_key_of_another(person: Person, other: Person) 
         {"name": ""},
         {"name": "bootstrap"},
         {"name": "x", "expires_at": "tomorrow"},
+        {"name": "x", "expires_at": "2020-01-01T00:00:00Z"},
+        {"name": "x", "expires_at": "0001-01-01T00:00:00+14:00"},
+        {"name": "x", "expires_at": "9999-12-31T23:59:59-14:00"},
         {"name": "x", "key": "y"},
     ],
 )

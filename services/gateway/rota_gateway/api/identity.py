@@ -1,11 +1,11 @@
 """Who I am, my API keys, and links that sign a browser in."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 from starlette.requests import Request
 
 from rota_gateway.api.answers import Answer, Instant
@@ -20,6 +20,8 @@ from rota_gateway.tokens import digest, new_api_key, new_token, shown_prefix
 router = APIRouter(tags=["identity"], route_class=ApiRoute)
 
 LINK_LIFE = timedelta(hours=24)
+# Beyond this a key may as well never expire; the far end of the calendar is no instant in every zone.
+MAX_KEY_LIFE = timedelta(days=36_525)
 
 
 class Me(Answer):
@@ -43,10 +45,17 @@ class NewApiKey(ApiKey):
     key: str = Field(description="shown this once")
 
 
+def _to_come(instant: datetime) -> datetime:
+    now = datetime.now(UTC)
+    if not now < instant <= now + MAX_KEY_LIFE:
+        raise ValueError("must be in the future, within a hundred years")
+    return instant
+
+
 class ApiKeyInput(Input):
     name: Label
     # JSON has no instants: here a string is the right type.
-    expires_at: Annotated[AwareDatetime, Field(strict=False)] | None = None
+    expires_at: Annotated[AwareDatetime, Field(strict=False), AfterValidator(_to_come)] | None = None
 
 
 class SignInLink(Answer):
