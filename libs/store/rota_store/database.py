@@ -18,7 +18,10 @@ from rota_chassis.settings import ServiceSettings
 # SQLSTATE classes that say nothing about the statement: connection, resources, operator intervention,
 # and the two conflicts that a repetition solves.
 TRANSIENT_CLASSES = ("08", "53", "57", "58")
-TRANSIENT_STATES = ("40001", "40P01")
+# The statements are fixed: where one names what is not there, the database is not migrated yet. And after a
+# failover a connection may lead to a server that only reads.
+NOT_READY_STATES = ("3D000", "42P01", "42703", "25006")
+TRANSIENT_STATES = ("40001", "40P01", *NOT_READY_STATES)
 
 
 class Database:
@@ -94,9 +97,14 @@ def is_transient(error: BaseException) -> bool:
         return True
     if isinstance(error, asyncpg.PostgresConnectionError | asyncpg.InterfaceError):
         return True
+    if isinstance(error, asyncpg.PostgresError):  # while connecting
+        return _is_transient_state(error.sqlstate)
     if isinstance(error, DBAPIError):
         if error.connection_invalidated or isinstance(error, OperationalError):
             return True
-        state = getattr(error.orig, "sqlstate", None) or ""
-        return state[:2] in TRANSIENT_CLASSES or state in TRANSIENT_STATES
+        return _is_transient_state(getattr(error.orig, "sqlstate", None))
     return False
+
+
+def _is_transient_state(state: str | None) -> bool:
+    return state is not None and (state[:2] in TRANSIENT_CLASSES or state in TRANSIENT_STATES)
