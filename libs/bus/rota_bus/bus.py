@@ -37,6 +37,8 @@ class Bus:
         self._subscriptions: list[Subscription] = []
         self._restoring: asyncio.Task[None] | None = None
         self._closing = False
+        # Called when the server has turned the client away for good, e.g. with its user taken away.
+        self.on_refused: Callable[[BusUnavailableError], None] | None = None
 
     @classmethod
     async def connect(cls, url: str, *, service: str, seed: str | None = None) -> "Bus":
@@ -64,6 +66,7 @@ class Bus:
                 error_cb=bus._on_error,
                 disconnected_cb=bus._on_disconnected,
                 reconnected_cb=bus._on_reconnected,
+                closed_cb=bus._on_closed,
             )
         finally:
             waiting.cancel()
@@ -177,6 +180,12 @@ class Bus:
         log.info("NATS is back", action="bus_reconnected")
         self._restore_soon()
 
+    async def _on_closed(self) -> None:
+        if not self._closing:
+            log.error("NATS refused the connection for good", action="bus_refused")
+            if self.on_refused:
+                self.on_refused(BusUnavailableError("NATS refused the connection for good"))
+
 
 @contextlib.asynccontextmanager
 async def connected(settings: ServiceSettings, lifetime: Lifetime, service: str) -> AsyncIterator[Bus]:
@@ -186,6 +195,7 @@ async def connected(settings: ServiceSettings, lifetime: Lifetime, service: str)
         settings.nats_url, service=service, seed=seed.get_secret_value() if seed else None
     )
     lifetime.checks["nats"] = bus.check
+    bus.on_refused = lifetime.fail  # it would not reconnect any more
     try:
         yield bus
     finally:

@@ -40,8 +40,12 @@ class Lifetime:
         self._tasks.discard(task)
         if task.cancelled() or (error := task.exception()) is None:
             return
-        self._failure = self._failure or error
         log.error("a loop failed", action="loop_failed", loop=task.get_name(), exc_info=error)
+        self.fail(error)
+
+    def fail(self, error: BaseException) -> None:
+        """Ends the service: it cannot go on, and whoever supervises it must start it anew."""
+        self._failure = self._failure or error
         self.stopping.set()
 
     async def cancel(self) -> None:

@@ -6,8 +6,11 @@ from uuid import uuid4
 
 import pytest
 
-from rota_bus import Bus, serve
+from rota_bus import Bus, connected, serve
+from rota_bus.errors import BusUnavailableError
 from rota_chassis.errors import RetryableError
+from rota_chassis.lifecycle import Lifetime
+from rota_chassis.settings import ServiceSettings
 from rota_contracts.events import JobClosed, JobDue, JobSnapshot, RunRequested
 from rota_contracts.streams import DEAD_LETTERS, EXECUTOR, JOBS, RUNS
 from tests.support.eventually import eventually
@@ -210,6 +213,27 @@ async def test_a_service_cannot_say_what_belongs_to_another(
     await bus._client.flush()
     assert await stored(world, "JOBS") == 0
     assert await stored(world, "RUNS") == 0
+
+
+async def test_a_service_that_nats_refuses_for_good_ends_to_be_started_anew(world: World) -> None:
+    """The client gives up then; a process that stayed would be alive and do nothing."""
+    lifetime = Lifetime()
+    settings = ServiceSettings.model_validate(world.environment("results"))
+    async with connected(settings, lifetime, "results") as bus:
+        # What the server says when a reload takes the user away.
+        await bus._client._process_err("'Account Authentication Expired'")
+        async with asyncio.timeout(5):
+            await lifetime.stopping.wait()
+    with pytest.raises(BusUnavailableError):
+        lifetime.raise_failure()
+
+
+async def test_a_bus_that_is_closed_in_order_is_not_refused(world: World) -> None:
+    lifetime = Lifetime()
+    settings = ServiceSettings.model_validate(world.environment("results"))
+    async with connected(settings, lifetime, "results"):
+        pass
+    lifetime.raise_failure()
 
 
 async def test_after_the_loss_of_its_data_everything_is_declared_again(world: World) -> None:
