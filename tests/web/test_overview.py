@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, expect
+from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 
 from tests.integration.gateway.conftest import Person, Served
 from tests.integration.gateway.test_tenants import a_run
@@ -46,13 +46,15 @@ async def test_the_overview_is_live_in_a_real_browser(
     await row.get_by_role("button", name="Enable").click()
     await expect(row).to_contain_text("active")
     await row.get_by_role("button", name="Run now").click()
-    await expect(page.get_by_text("The run is on its way.")).to_be_visible()
+    said = page.get_by_text("The run is on its way.")
+    await expect(said).to_be_visible()
     assert await world.value("SELECT count(*) FROM run_requests WHERE job_id = :id", id=UUID(job["id"])) == 1
 
     await a_run(world, tenant, job["id"])
     await served.gateway.hub.on_message(f"result.recorded.{tenant}.{job['id']}", b"")
     result = page.locator("details.result")
     await expect(result).to_have_count(1)
+    await expect(said).to_be_visible()
     await result.locator("summary").click()
     await expect(result.locator("pre")).to_have_text("The <b>answer</b>")
     await served.gateway.hub.on_message(f"notification.sent.{tenant}", b"")
@@ -88,6 +90,26 @@ async def test_the_overview_works_without_javascript(
     await context.close()
 
 
+async def test_a_renewal_does_not_swallow_the_answer_to_a_click(
+    served: Served, person: Person, browser: Browser
+) -> None:
+    tenant = await person.context()
+    job = await person.job(tenant)
+    context, page = await opened(served, person, browser)
+    await expect(page.locator("#connection")).to_have_text("live")
+
+    async def hinted(route: Route) -> None:
+        """The answer to the click is held back until after a renewal was asked for."""
+        answer = await route.fetch()
+        await page.evaluate("htmx.trigger('#overview', 'refresh')")
+        await route.fulfill(response=answer)
+
+    await page.route(f"**/jobs/{job['id']}/run", hinted)
+    await page.get_by_role("button", name="Run now").click()
+    await expect(page.get_by_text("The run is on its way.")).to_be_visible()
+    await context.close()
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 async def test_nothing_sticks_out_of_the_page(
     served: Served, person: Person, world: World, browser: Browser, width: int
@@ -95,6 +117,7 @@ async def test_nothing_sticks_out_of_the_page(
     tenant = await person.context("A context with a rather long name")
     job = await person.job(tenant, name="n" * 255)
     await a_run(world, tenant, job["id"])
+    await world.sql("UPDATE agent_execution_results SET job_name = :name", name="n" * 255)
     context, page = await opened(served, person, browser, viewport={"width": width, "height": 800})
     overhang = await page.evaluate(
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -104,13 +127,27 @@ async def test_nothing_sticks_out_of_the_page(
 
 
 async def test_a_refusal_is_told_on_the_page(
+    served: Served, person: Person, other: Person, world: World, browser: Browser
+) -> None:
+    tenant = await person.context()
+    await person.job(tenant)
+    await other.joins(tenant, "editor")
+    context, page = await opened(served, other, browser)
+    await world.sql("UPDATE memberships SET role = 'viewer' WHERE user_id = :id", id=other.id)
+    await page.get_by_role("button", name="Run now").click()
+    await expect(page.get_by_role("alert")).to_contain_text("Your role")
+    await expect(page.get_by_role("button", name="Run now")).to_be_visible()
+    await context.close()
+
+
+async def test_a_viewer_is_shown_no_buttons_that_would_be_refused(
     served: Served, person: Person, other: Person, browser: Browser
 ) -> None:
     tenant = await person.context()
     await person.job(tenant)
     await other.joins(tenant, "viewer")
     context, page = await opened(served, other, browser)
-    await page.get_by_role("button", name="Run now").click()
-    await expect(page.get_by_role("alert")).to_contain_text("Your role")
-    await expect(page.get_by_role("button", name="Run now")).to_be_visible()
+    row = page.get_by_role("row", name=re.compile("Morning briefing"))
+    await expect(row).to_contain_text("read only")
+    await expect(row.get_by_role("button")).to_have_count(0)
     await context.close()

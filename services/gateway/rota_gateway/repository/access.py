@@ -42,6 +42,11 @@ async def require_for_job(connection: Connection, job_id: UUID, right: Right) ->
     return context_id
 
 
+async def writable_contexts(connection: Connection) -> frozenset[UUID]:
+    found = await rows(connection, "SELECT rota_writable_contexts() AS id")
+    return frozenset(row["id"] for row in found)
+
+
 async def visible_contexts(connection: Connection) -> frozenset[UUID]:
     found = await rows(connection, "SELECT rota_visible_contexts() AS id")
     return frozenset(row["id"] for row in found)

@@ -12,7 +12,7 @@ from rota_gateway.api.notifications import list_notifications, read_all_notifica
 from rota_gateway.api.runs import list_runs
 from rota_gateway.edge.paging import CurrentPaging, Paging
 from rota_gateway.edge.unit import CurrentUnit, Unit, UnitRoute
-from rota_gateway.repository import jobs
+from rota_gateway.repository import access, jobs
 from rota_gateway.web.rendering import render
 
 router = APIRouter(route_class=UnitRoute)
@@ -60,6 +60,7 @@ async def _content(unit: Unit, paging: Paging, cursor: str | None) -> dict[str, 
     return {
         "totals": await jobs.totals(unit.connection),
         "jobs": await list_jobs(unit, paging),
+        "writable": await access.writable_contexts(unit.connection),
         "runs": await list_runs(unit, LATEST),
         "bell": await list_notifications(unit, LATEST),
         "cursor": cursor,

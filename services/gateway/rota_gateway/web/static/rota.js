@@ -32,7 +32,8 @@
   document.body.addEventListener("htmx:beforeSwap", (event) => {
     if (event.detail.target.id !== "overview") return;
     unfolded = [...document.querySelectorAll("#overview details[open]")].map((details) => details.id);
-    document.getElementById("notice").replaceChildren();
+    // What was said about the last click stays until the next one, however often the page renews itself.
+    if (event.detail.requestConfig.verb !== "get") document.getElementById("notice").replaceChildren();
   });
   document.body.addEventListener("htmx:afterSwap", (event) => {
     if (event.detail.target.id !== "overview") return;
