@@ -8,6 +8,7 @@ from rota_gateway.repository.connection import Connection, Row, row, rows, run
 # The ticker's timer counts only where it was planned from the definition as it stands now.
 IS_PLANNED = "t.planned_generation = j.generation"
 NEXT_RUN_AT = f"CASE WHEN j.is_enabled AND {IS_PLANNED} THEN t.next_run_at END"
+SORT_KEY = f"coalesce({NEXT_RUN_AT}, TIMESTAMPTZ '9999-12-31 00:00+00')"
 
 
 def select(jobs: str = "scheduled_jobs") -> str:
@@ -16,7 +17,7 @@ def select(jobs: str = "scheduled_jobs") -> str:
     SELECT j.*, c.name AS context_name, coalesce({IS_PLANNED}, false) AS is_planned,
            CASE WHEN {IS_PLANNED} THEN t.error END AS schedule_error,
            {NEXT_RUN_AT} AS next_run_at,
-           coalesce({NEXT_RUN_AT}, TIMESTAMPTZ '9999-12-31 00:00+00') AS sort_key,
+           {SORT_KEY} AS sort_key,
            s.last_run_id, s.last_run_at, s.last_run_status, s.last_run_result, s.last_run_duration_ms,
            coalesce(s.run_count, 0) AS run_count, coalesce(s.error_count, 0) AS error_count,
            EXISTS (SELECT 1 FROM occurrences o WHERE o.job_id = j.id AND o.closed_at IS NULL
@@ -54,13 +55,14 @@ async def page_by_next_run(
 ) -> list[Row]:
     """The next to run first; what does not run (or is not planned yet) last."""
     sort_key, job_id = after or (None, None)
+    # Row level security looks each joined row up by itself, so only what orders the page is joined for all.
+    page = f"""(
+        SELECT j.* FROM scheduled_jobs j LEFT JOIN job_timers t ON t.job_id = j.id
+        WHERE CAST(:sort_key AS timestamptz) IS NULL OR ({SORT_KEY}, j.id) > (:sort_key, :job_id)
+        ORDER BY {SORT_KEY}, j.id LIMIT :limit)"""
     return await rows(
         connection,
-        f"""
-        SELECT * FROM ({select()}) AS job
-        WHERE CAST(:sort_key AS timestamptz) IS NULL OR (sort_key, id) > (:sort_key, :job_id)
-        ORDER BY sort_key, id LIMIT :limit
-        """,
+        f"{select(page)} ORDER BY sort_key, j.id",
         sort_key=sort_key,
         job_id=job_id,
         limit=limit,
