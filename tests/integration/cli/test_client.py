@@ -307,6 +307,23 @@ def test_a_run_is_shown_with_its_words(gateway: Gateway, rota: Rota) -> None:
     assert "the model did not answer" in said.out
 
 
+def test_what_is_no_id_of_a_run_is_not_asked_for(gateway: Gateway, rota: Rota) -> None:
+    said = rota("runs", "show", "../me")
+    assert (said.code, gateway.asked) == (1, [])
+    assert "'../me' is no id of a run" in said.err
+
+
+@pytest.mark.parametrize("key", ["ключ", "two\nlines"])
+def test_a_key_that_cannot_be_sent_is_told_as_such(
+    rota: Rota, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("ROTA_API_KEY", key)
+    said = rota("jobs", "list")
+    assert said.code == 1
+    assert "the API key" in said.err
+    assert key not in said.err
+
+
 def test_deleting_asks_first(gateway: Gateway, rota: Rota, monkeypatch: pytest.MonkeyPatch) -> None:
     gateway.items("/contexts", {"id": CONTEXT, "name": "home"})
     gateway.answer("DELETE", f"/contexts/{CONTEXT}", None, status=204)

@@ -30,6 +30,10 @@ def resolve(*, url: str | None, api_key_file: Path | None, data_dir: Path) -> Co
     key = _chosen_key(api_key_file) or (_content(data_dir / "api-key") if chosen == local else None)
     if not key:
         raise CliError(f"there is no key for {chosen}", remedy="give one with ROTA_API_KEY or --api-key-file")
+    if not (key.isascii() and key.isprintable()):
+        raise CliError(
+            "the API key has characters that no key has", remedy="correct ROTA_API_KEY or --api-key-file"
+        )
     return Connection(chosen, key)
 
 

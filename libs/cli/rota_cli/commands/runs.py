@@ -4,10 +4,11 @@ from typing import Annotated, Any
 
 import typer
 
-from rota_cli.client.lookup import context_id, job_id
+from rota_cli.client.lookup import context_id, is_id, job_id
 from rota_cli.client.moment import duration, local_time, zone_name
 from rota_cli.client.session import Session, with_session
 from rota_cli.client.view import Column, first_line, show_fields, show_json, show_table
+from rota_cli.errors import CliError
 
 app = typer.Typer(help="The results of the jobs.", no_args_is_help=True)
 
@@ -47,6 +48,8 @@ def list_runs(
 @with_session
 def show(session: Session, run: Annotated[str, typer.Argument(metavar="RUN", help="Its id.")]) -> None:
     """Show one result in full."""
+    if not is_id(run):
+        raise CliError(f"{run!r} is no id of a run", remedy="see 'rota runs list'")
     show_run(session, session.api.get(f"/runs/{run}"))
 
 
