@@ -1,6 +1,6 @@
 """What the ticker decides, without a clock, a database or a bus."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -170,6 +170,22 @@ def decide(timer: Timer, now: datetime, *, has_open_run: bool) -> Decision:
         due, current = _take_until(instants, current, now)
     rows += _occurrences(job, due, has_open_run=has_open_run)
     return Decision(Plan(job.id, job.generation, current), rows)
+
+
+def decide_all(timers: Sequence[Timer], now: datetime, open_runs: AbstractSet[UUID]) -> list[Decision]:
+    """Decides on the first of the timers, until MAX_INSTANTS are accounted for; the others stay due.
+
+    After a long downtime there may be millions: the ticker must not compute for minutes in one go.
+    """
+    decisions: list[Decision] = []
+    instants = 0
+    for timer in timers:
+        decision = decide(timer, now, has_open_run=timer.job.id in open_runs)
+        decisions.append(decision)
+        instants += sum(row.instants for row in decision.occurrences)
+        if instants >= MAX_INSTANTS:
+            break
+    return decisions
 
 
 def _take_until(

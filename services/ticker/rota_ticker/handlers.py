@@ -46,22 +46,24 @@ class Ticker:
         self.wake = asyncio.Event()
 
     async def plan(self) -> int:
-        """Sets the timers of jobs that are new or changed; how many."""
+        """Sets the timers of a batch of jobs that are new or changed; how many."""
         horizon = await self._repository.horizon()
-        planned = 0
-        while changed := await self._repository.changed_jobs(self._jobs_horizon, self._batch_size):
-            plans = [domain.plan(job, due_since) for job, due_since in changed]
-            await self._repository.set_timers(plans)
-            planned += len(plans)
-            for plan in plans:
-                if plan.error:
-                    log.warning(
-                        "a job cannot be planned", action="unplannable", job_id=plan.job_id, reason=plan.error
-                    )
-            if len(changed) < self._batch_size:
-                break
-        self._jobs_horizon = horizon
-        return planned
+        changed = await self._repository.changed_jobs(self._jobs_horizon, self._batch_size)
+        if len(changed) < self._batch_size:
+            self._jobs_horizon = horizon
+        if not changed:
+            return 0
+        plans = [domain.plan(job, due_since) for job, due_since in changed]
+        await self._repository.set_timers(plans)
+        for plan in plans:
+            if plan.error:
+                log.warning(
+                    "a job cannot be planned",
+                    action="unplannable",
+                    job_id=str(plan.job_id),
+                    reason=plan.error,
+                )
+        return len(plans)
 
     async def admit_requests(self) -> int:
         """Enters requested runs into the ledger and dispatches them; how many."""
@@ -80,21 +82,21 @@ class Ticker:
         return len(entered)
 
     async def fire(self) -> int:
-        """Claims a batch of due timers, enters their occurrences, advances them; how many were due."""
+        """Claims a batch of due timers, enters their occurrences, advances them; how many."""
         async with self._repository.transaction() as connection:
             timers = await sql.claim_due_timers(connection, self._batch_size)
             if not timers:
                 return 0
             now = await sql.clock(connection)
             busy = await sql.open_runs(connection, [timer.job.id for timer in timers])
-            decisions = [domain.decide(timer, now, has_open_run=timer.job.id in busy) for timer in timers]
+            decisions = domain.decide_all(timers, now, busy)
             rows = [row for decision in decisions for row in decision.occurrences]
             entered = await sql.insert_occurrences(connection, rows)
             await sql.advance_timers(connection, [decision.plan for decision in decisions])
-        for timer in timers:
+        for timer in timers[: len(decisions)]:
             DISPATCH_LATENESS.observe((now - timer.next_run_at).total_seconds())
         await self._announce([row for row in rows if row.run_id in entered])
-        return len(timers)
+        return len(decisions)
 
     async def _announce(self, rows: Sequence[Occurrence]) -> None:
         """After the commit: dispatches what is to run, tells of what is closed."""

@@ -61,13 +61,14 @@ async def keep_time(ticker: Ticker, poll_seconds: float, stopping: asyncio.Event
     next_poll = 0.0
     while not stopping.is_set():
         try:
-            while await ticker.fire():
+            while await ticker.fire() and not stopping.is_set():
                 pass
             if ticker.wake.is_set() or time.monotonic() >= next_poll:
                 ticker.wake.clear()
                 next_poll = time.monotonic() + poll_seconds
-                await ticker.plan()
-                await ticker.admit_requests()
+                planned, admitted = await ticker.plan(), await ticker.admit_requests()
+                if planned or admitted:  # there may be more, after what is due by now
+                    ticker.wake.set()
             # Each time: a retry whose backoff is over does not wait for the poll.
             while await ticker.dispatch():
                 pass

@@ -81,6 +81,15 @@ async def test_a_new_job_is_planned_for_its_next_instant(world: World) -> None:
     assert await ticker.plan() == 0
 
 
+async def test_more_new_jobs_than_a_batch_are_planned_batch_by_batch(world: World) -> None:
+    bus = await world.bus("ticker")
+    ticker = Ticker(Repository(world.database("ticker")), bus, batch_size=3)
+    context = await world.a_context()
+    for _ in range(7):
+        await world.a_job(context)
+    assert [await ticker.plan() for _ in range(4)] == [3, 3, 1, 0]
+
+
 async def test_a_changed_job_is_planned_anew_and_a_paused_one_has_no_next_run(world: World) -> None:
     ticker = await a_ticker(world)
     job = await world.a_job(await world.a_context())

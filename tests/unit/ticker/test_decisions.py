@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rota_contracts.ids import run_id_for
-from rota_ticker.domain import MAX_INSTANTS, Job, Request, Timer, admit, decide, plan
+from rota_ticker.domain import MAX_INSTANTS, Job, Request, Timer, admit, decide, decide_all, plan
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -97,6 +97,15 @@ def test_every_due_instant_is_accounted_for_exactly_once(
     assert len(covered) == int(behind / timedelta(minutes=minutes)) + 1
     assert runs <= 1
     assert not (is_open and runs)
+
+
+def test_a_long_downtime_of_many_jobs_is_decided_in_pieces() -> None:
+    timers = [Timer(a_job(), 1, NOON - timedelta(days=1)) for _ in range(50)]
+    decisions = decide_all(timers, NOON, set())
+    assert len(decisions) == 2
+    assert sum(row.instants for row in decisions[0].occurrences) <= MAX_INSTANTS
+    punctual = [Timer(a_job(), 1, NOON) for _ in range(500)]
+    assert len(decide_all(punctual, NOON, set())) == 500
 
 
 def test_a_new_job_is_counted_from_its_definition_and_not_from_now() -> None:
