@@ -170,7 +170,9 @@ class Bus:
             self._restoring = asyncio.create_task(self._restore(), name="restore")
 
     async def _on_error(self, error: Exception) -> None:
-        log.warning("NATS reports an error", action="bus_error", error=str(error) or repr(error))
+        # While NATS is away, which was told, each attempt to reconnect is one more.
+        tell = log.warning if self._client.is_connected else log.debug
+        tell("NATS reports an error", action="bus_error", error=str(error) or repr(error))
 
     async def _on_disconnected(self) -> None:
         if not self._closing:
