@@ -79,8 +79,8 @@ class Teller:
         """Sends what is due and announces what ended; how many deliveries were tried."""
         due = await self._repository.claim_due(MAX_SENDING)
         await asyncio.gather(*(self._deliver(delivery) for delivery in due))
-        await self.announce()
-        if len(due) == MAX_SENDING:
+        announced = await self.announce()
+        if due or announced:  # there may be more
             self.wake.set()
         return len(due)
 
