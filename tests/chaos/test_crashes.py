@@ -94,7 +94,10 @@ async def test_a_frozen_executor_cannot_finish_what_another_took_over(system: Sy
     system.signal("executor", signal.SIGSTOP)
     system.start("executor-2")
     await system.all_accounted_for(context, 1)
-    results = "SELECT * FROM agent_execution_results WHERE context_id = :c"
+    results = (
+        "SELECT run_id, attempt, status, result_content, completed_at"
+        " FROM agent_execution_results WHERE context_id = :c"
+    )
     stored = await system.world.sql(results, c=context)
     system.signal("executor", signal.SIGCONT)
     again = await system.many_jobs(20, model="scripted:slow", prompt="sleep 1")

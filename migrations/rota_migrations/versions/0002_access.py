@@ -32,7 +32,7 @@ WRITES = {
         "notification_reads": "SELECT, INSERT",
     },
     "rota_ticker": {
-        "job_timers": "SELECT, INSERT, UPDATE, DELETE",
+        "job_timers": "SELECT, INSERT, UPDATE",
         "occurrences": "SELECT, INSERT, UPDATE",
     },
     "rota_executor": {"run_attempts": "SELECT, INSERT, UPDATE"},
