@@ -103,10 +103,7 @@ async def test_a_frozen_executor_cannot_finish_what_another_took_over(system: Sy
     again = await system.many_jobs(20, model="scripted:slow", prompt="sleep 1")
     await system.make_due(again)
     await system.all_accounted_for(again, 20)
-    assert (
-        await system.world.sql("SELECT * FROM agent_execution_results WHERE context_id = :c", c=context)
-        == stored
-    )
+    assert await system.world.sql(results, c=context) == stored
 
 
 async def test_a_terminated_executor_finishes_what_runs(system: System) -> None:
