@@ -8,8 +8,10 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def eventually(probe: Callable[[], Awaitable[T]], *, seconds: float = 15, what: str = "") -> T:
-    """The first truthy answer of `probe`; fails after `seconds`."""
+async def eventually(
+    probe: Callable[[], Awaitable[T]], *, seconds: float = 15, what: str = "", every: float = 0.02
+) -> T:
+    """The first truthy answer of `probe`, asked `every` so many seconds; fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         answer = await probe()
@@ -19,4 +21,4 @@ async def eventually(probe: Callable[[], Awaitable[T]], *, seconds: float = 15, 
             raise AssertionError(
                 f"{what or 'the condition'} did not come true within {seconds} s: {answer!r}"
             )
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(every)

@@ -26,7 +26,6 @@ ROOT = Path(__file__).parents[2]
 FAST = {
     "EXECUTOR_LEASE_SECONDS": "3",
     "EXECUTOR_SWEEP_SECONDS": "1",
-    "EXECUTOR_PLUGINS": "tests.support.scripted",
     "TICKER_RECONCILE_SECONDS": "0.5",
     "TICKER_REDISPATCH_SECONDS": "5",
     "RESULTS_SWEEP_SECONDS": "1",
@@ -37,11 +36,13 @@ FAST = {
 class System:
     """Processes by name: `ticker`, and `ticker-2` for the second of a kind."""
 
-    def __init__(self, world: World, logs: Path, settings: Mapping[str, str]) -> None:
+    def __init__(
+        self, world: World, logs: Path, settings: Mapping[str, str], pace: Mapping[str, str] = FAST
+    ) -> None:
         self.world = world
         self.ports = {service: free_port() for service in SERVICES}
         self._logs = logs
-        self._settings = settings
+        self._settings = {"EXECUTOR_PLUGINS": "tests.support.scripted", **pace, **settings}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.api = httpx2.AsyncClient(
             base_url=f"http://127.0.0.1:{self.ports['gateway']}",
@@ -52,10 +53,16 @@ class System:
     @classmethod
     @contextlib.asynccontextmanager
     async def running(
-        cls, world: World, logs: Path, *, also: tuple[str, ...] = (), **settings: str
+        cls,
+        world: World,
+        logs: Path,
+        *,
+        also: tuple[str, ...] = (),
+        pace: Mapping[str, str] = FAST,
+        **settings: str,
     ) -> AsyncIterator["System"]:
         """The whole path, ready; `also` names further processes such as `ticker-2`."""
-        system = cls(world, logs, settings)
+        system = cls(world, logs, settings, pace)
         try:
             await system.bootstrap()
             for name in (*SERVICES, *also):
@@ -73,7 +80,6 @@ class System:
         return {
             **os.environ,
             **self.world.environment(service),
-            **FAST,
             **self._settings,
             "ROTA_HTTP_PORT": str(self.ports[service]),
             "GATEWAY_SERVICE_URLS": urls,
