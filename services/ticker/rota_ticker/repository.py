@@ -171,14 +171,15 @@ QUEUE_RETRIES = """
     WHERE o.run_id = u.run_id AND o.attempt = u.attempt AND o.state <> 'closed'
 """
 
-# The executor that held the attempt vanished (lease over) or handed it back (released).
+# The executor that held the attempt vanished (lease over) or handed it back (released). An outcome that was
+# written within the lease may still be on its way to its commit: it has two seconds.
 QUEUE_LOST = """
     UPDATE occurrences o
     SET state = 'queued', attempt = o.attempt + 1, dispatched_at = NULL, not_before = clock_timestamp(),
         losses = o.losses + CASE WHEN a.state = 'running' THEN 1 ELSE 0 END
     FROM run_attempts a
-    WHERE a.state <> 'ended' AND a.lease_until <= clock_timestamp()
-      AND o.run_id = a.run_id AND o.attempt = a.attempt AND o.state <> 'closed'
+    WHERE (a.state = 'released' OR a.lease_until <= clock_timestamp() - interval '2 seconds')
+      AND a.state <> 'ended' AND o.run_id = a.run_id AND o.attempt = a.attempt AND o.state <> 'closed'
     RETURNING o.run_id, o.job_id, o.context_id, o.attempt, a.state, a.executor
 """
 

@@ -343,7 +343,7 @@ async def test_a_run_whose_executor_vanished_is_dispatched_again(
     await world.sql(
         "INSERT INTO run_attempts"
         " (run_id, attempt, context_id, job_id, executor, state, lease_until, session_id)"
-        " SELECT run_id, 1, context_id, job_id, 'gone', :state, now() - interval '1 s', gen_random_uuid()"
+        " SELECT run_id, 1, context_id, job_id, 'gone', :state, now() - interval '3 s', gen_random_uuid()"
         " FROM occurrences",
         state=state,
     )
