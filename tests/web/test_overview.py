@@ -21,6 +21,8 @@ async def opened(
     await page.goto((await person.post("/sign-in-links"))["url"])
     await page.get_by_role("button", name="Sign in").click()
     await expect(page).to_have_url(f"{served.url}/")
+    if options.get("java_script_enabled", True):  # before that a click is a plain form
+        await expect(page.locator("#connection")).to_have_text("live")
     return context, page
 
 

@@ -93,6 +93,7 @@ class Handlers:
                     max(0.0, (attempt.started_at - attempt.event.effective_at).total_seconds())
                 )
             self._runs.start(attempt, loading)
+        _cancel_with(loading, {attempt.task for attempt in attempts if attempt.task is not None})
 
     async def _prepare(self, attempts: list[Attempt]) -> LoadedAgents:
         events = [attempt.event for attempt in attempts]
@@ -120,6 +121,18 @@ class Handlers:
             else:
                 await delivery.ack()
         return verdicts
+
+
+def _cancel_with(loading: asyncio.Task[LoadedAgents], runs: set[asyncio.Task[None]]) -> None:
+    """Ends the loading when the last of the runs that wait for it is over, whatever ended that."""
+
+    def over(run: asyncio.Task[None]) -> None:
+        runs.discard(run)
+        if not runs:
+            loading.cancel()
+
+    for run in list(runs):
+        run.add_done_callback(over)
 
 
 def _verdict(event: JobDue, standing: Standing) -> Verdict:
