@@ -129,15 +129,18 @@ class Subscription:
     async def bury(self, message: Msg, reason: str) -> bool:
         """Keeps the message and the reason among the dead letters; False when that fails now."""
         metadata = message.metadata
+        # Not those that would tell the server what to do with the letter.
+        kept = {
+            name: value for name, value in (message.headers or {}).items() if not name.startswith("Nats-")
+        }
         headers = {
-            **(message.headers or {}),
+            **kept,
             "Nats-Msg-Id": f"{metadata.stream}/{metadata.sequence.stream}/{self.consumer.durable}",
             "rota-reason": " ".join(reason.split())[:1000],
             "rota-subject": message.subject,
             "rota-consumer": self.consumer.durable,
             "rota-stream-sequence": str(metadata.sequence.stream),
         }
-        headers = {name: value for name, value in headers.items() if not name.startswith("Nats-Batch")}
         log.error(
             "a message is dead",
             action="dead_letter",

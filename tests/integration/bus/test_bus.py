@@ -132,6 +132,7 @@ async def test_a_foreign_message_is_a_dead_letter_and_blocks_nobody(world: World
         (wrong.subject, b"{", {"ce-type": JobDue.TYPE}),
         (wrong.subject, b"{}", {"ce-type": JobDue.TYPE}),
         (wrong.subject, b"{}", None),
+        (wrong.subject, b"{}", {"Nats-Expected-Stream": "JOBS"}),
         (wrong.subject, b"\xff\xfe", {"ce-type": "rota.no.such.v9"}),
         ("job.due.x.y", b"[]", {"ce-type": JobDue.TYPE}),
     ]

@@ -11,7 +11,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from rota_cli.local import port as ports
 from rota_cli.local.errors import LocalPartError
 from rota_cli.local.secret import kept_secret, write_private
 from rota_cli.local.server import LocalServer
@@ -41,24 +40,18 @@ class NatsServer(LocalServer):
         data_dir: Path,
         *,
         port: int = 0,
-        monitor: bool = False,
         permissions: Mapping[str, Rights] | None = None,
         max_payload: int = _DEFAULT_MAX_PAYLOAD,
         say: Callable[[str], None] = print,
     ) -> None:
-        """`port` is a wish, 0 means any; `monitor` also serves the HTTP monitoring pages."""
+        """`port` is a wish, 0 means any."""
         super().__init__(data_dir, port_number=port, say=say)
         self._permissions = _permissions() if permissions is None else permissions
         self._max_payload = max_payload
-        self._monitor = ports.KeptPort(self.data_dir / "monitor-port") if monitor else None
 
     @property
     def url(self) -> str:
         return f"nats://127.0.0.1:{self.port}"
-
-    @property
-    def monitor_url(self) -> str | None:
-        return f"http://127.0.0.1:{self._monitor.choose()}" if self._monitor else None
 
     def seed(self, service: str) -> str:
         """The nkey seed with which `service` (or "admin") signs in."""
@@ -96,8 +89,6 @@ class NatsServer(LocalServer):
             },
             "system_account": "SYS",
         }
-        if self._monitor:
-            configuration["http"] = f"127.0.0.1:{self._monitor.choose()}"
         return json.dumps(configuration, indent=2)  # the server's own format is a superset of JSON
 
     def _command(self) -> list[str | Path]:
