@@ -27,7 +27,7 @@ async def opened(
 
 
 def is_problem(message: ConsoleMessage) -> bool:
-    """A click takes the place of a renewal that is under way; htmx reports the latter as ended and aborted."""
+    """Not that a click takes the place of a renewal under way, which htmx tells as ended and aborted."""
     expected = ("htmx:afterRequest,", "htmx:sendAbort,")
     return message.type == "error" and not message.text.startswith(expected)
 
