@@ -1,7 +1,7 @@
 """How Rota's events travel: the only package that knows NATS."""
 
 from rota_bus.bus import Bus, connected
-from rota_bus.subscription import Delivery, Subscription
+from rota_bus.subscription import Delivery, Subscription, ack_all
 from rota_bus.worker import serve
 
-__all__ = ["Bus", "Delivery", "Subscription", "connected", "serve"]
+__all__ = ["Bus", "Delivery", "Subscription", "ack_all", "connected", "serve"]

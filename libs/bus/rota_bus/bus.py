@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
@@ -13,10 +12,11 @@ from nats.js.errors import APIError, ServiceUnavailableError
 from rota_bus import publishing, topology
 from rota_bus.errors import BusUnavailableError, PublishError
 from rota_bus.subscription import Subscription
+from rota_bus.wire import WireClient, publish_frame
 from rota_chassis import logs
 from rota_chassis.lifecycle import Lifetime
 from rota_chassis.settings import ServiceSettings
-from rota_contracts.codec import Message, encode
+from rota_contracts.codec import Message, encode, encode_all
 from rota_contracts.events import Event
 from rota_contracts.permissions import inbox_prefix
 from rota_contracts.streams import Consumer, Stream
@@ -29,7 +29,7 @@ Callback = Callable[[str, bytes], Awaitable[None]]
 class Bus:
     """Reconnects by itself for ever, and then declares again what it was told to declare."""
 
-    def __init__(self, client: Client, service: str) -> None:
+    def __init__(self, client: WireClient, service: str) -> None:
         self._client = client
         self._service = service
         self._streams: list[Stream] = []
@@ -50,7 +50,7 @@ class Bus:
             seed: the nkey seed of the user; none for a server without accounts
 
         """
-        bus = cls(Client(), service)
+        bus = cls(WireClient(), service)
         waiting = asyncio.create_task(_tell_about_waiting(url))
         try:
             await bus._client.connect(
@@ -84,13 +84,13 @@ class Bus:
         await self._declare()
 
     async def publish(self, events: Sequence[Event]) -> None:
-        """Stores events of one stream, in order, as atomic batches; returns when acknowledged.
+        """Stores events of one stream, in order; returns when all are acknowledged.
 
         Raises:
             RetryableError: not acknowledged. Saying the same again is harmless: the stream keeps one.
 
         """
-        await self.publish_messages([encode(event, source=self._service) for event in events])
+        await self.publish_messages(encode_all(events, source=self._service))
 
     async def publish_messages(self, messages: Sequence[Message]) -> None:
         """As `publish`, for what is encoded already."""
@@ -110,10 +110,10 @@ class Bus:
     async def hint(self, event: Event) -> None:
         """Says an event that nobody stores; it may be lost."""
         message = encode(event, source=self._service)
-        try:
-            await self._client.publish(message.subject, message.payload, headers=message.headers)
-        except (NatsError, OSError) as error:
-            log.warning("a hint was lost", action="hint_lost", subject=message.subject, error=repr(error))
+        if self._client.is_connected:
+            self._client.send(publish_frame(message))
+        else:
+            log.warning("a hint was lost", action="hint_lost", subject=message.subject)
 
     async def listen(self, subject: str, callback: Callback) -> None:
         """Calls back with subject and payload of what is said now on `subject`; nothing is stored for it."""
@@ -163,7 +163,7 @@ class Bus:
     async def _restore(self) -> None:
         await self._declare()
         for subscription in self._subscriptions:
-            await subscription.renew()
+            subscription.renew()
 
     def _restore_soon(self) -> None:
         if not self._closing and (self._restoring is None or self._restoring.done()):

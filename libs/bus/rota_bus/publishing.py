@@ -1,72 +1,96 @@
-"""Publishing with acknowledgement; many messages as one atomic batch, which costs one sync to disk.
+"""Publishing with acknowledgement; many messages as one atomic batch, which costs few syncs to disk.
 
 Source: NATS ADR-50, atomic batch publishing.
 """
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import uuid4
 
-from nats.aio.client import Client
+from nats.errors import NoRespondersError
 from nats.js.errors import APIError
 
+from rota_bus.wire import Frame, WireClient, publish_frame
 from rota_contracts.codec import Message
 
-MAX_BATCH = 500  # the server takes 1,000
+# A batch costs the server 2 ms and four syncs more than its messages do, a message on its own 0.2 ms
+# and one sync.
+MIN_BATCH = 8
+MAX_BATCH = 1000  # the server takes no more
+MAX_BATCH_BYTES = 8 * 1024 * 1024
+MAX_SINGLES = 250  # of those said on their own, so many at once
 TIMEOUT_SECONDS = 5.0
 # Refusals after which each message is said on its own: one of them is known already, or the
 # server has too many open batches or gave this one up.
 BATCH_REFUSED = range(10174, 10220)
 
 
-async def publish(client: Client, messages: Sequence[Message]) -> None:
+async def publish(client: WireClient, messages: Sequence[Message]) -> None:
     """Returns when the stream has stored every message, or knew it.
 
     Raises:
         nats.errors.Error, APIError, TimeoutError: at least one was not acknowledged.
 
     """
-    if len(messages) == 1:
-        await _publish_one(client, messages[0])
-        return
-    for start in range(0, len(messages), MAX_BATCH):
-        batch = messages[start : start + MAX_BATCH]
+    client.require_room(messages)
+    for batch in _batches(messages):
+        if len(batch) < MIN_BATCH:
+            await _publish_singly(client, batch)
+            continue
         try:
             await _publish_batch(client, batch)
         except APIError as error:
             if error.err_code not in BATCH_REFUSED:
                 raise
-            await asyncio.gather(*(_publish_one(client, message) for message in batch))
+            for start in range(0, len(batch), MAX_SINGLES):
+                await _publish_singly(client, batch[start : start + MAX_SINGLES])
 
 
-async def _publish_one(client: Client, message: Message) -> None:
-    reply = await client.request(
-        message.subject, message.payload, timeout=TIMEOUT_SECONDS, headers=message.headers
-    )
-    _raise_error(reply.data)
+def _batches(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
+    start = size = 0
+    for end, message in enumerate(messages):
+        length = len(message.head) + len(message.payload)
+        if end > start and (end - start == MAX_BATCH or size + length > MAX_BATCH_BYTES):
+            yield messages[start:end]
+            start, size = end, 0
+        size += length
+    yield messages[start:]
 
 
-async def _publish_batch(client: Client, messages: Sequence[Message]) -> None:
-    batch_id = uuid4().hex
-    last = len(messages)
-    for number, message in enumerate(messages, 1):
-        headers = {**message.headers, "Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(number)}
-        if number == last:
-            headers["Nats-Batch-Commit"] = "1"
-        if number in {1, last}:
-            reply = await client.request(
-                message.subject, message.payload, timeout=TIMEOUT_SECONDS, headers=headers
+async def _publish_singly(client: WireClient, messages: Sequence[Message]) -> None:
+    async with client.answers(len(messages)) as asked, asyncio.timeout(TIMEOUT_SECONDS):
+        client.send(
+            b"".join(
+                [
+                    publish_frame(message, subject)
+                    for message, (subject, _) in zip(messages, asked, strict=True)
+                ]
             )
-            _raise_error(reply.data)
-        else:
-            await client.publish(message.subject, message.payload, headers=headers)
+        )
+        for _, answer in asked:
+            _raise_error(await answer)
 
 
-def _raise_error(reply: bytes) -> None:
-    if not reply:  # the answer to the first message of a batch
-        return
-    answer: dict[str, Any] = json.loads(reply)
-    if error := answer.get("error"):
+async def _publish_batch(client: WireClient, messages: Sequence[Message]) -> None:
+    """Only the last message is answered; without a stream that takes batches, with an error."""
+    line = b"Nats-Batch-Id: %b\r\nNats-Batch-Sequence: " % uuid4().hex.encode()
+    last = len(messages)
+    frames = [
+        publish_frame(message, b"", b"%b%d\r\n" % (line, number))
+        for number, message in enumerate(messages[:-1], 1)
+    ]
+    async with client.answers(1) as asked, asyncio.timeout(TIMEOUT_SECONDS):
+        [(subject, answer)] = asked
+        commit = b"%b%d\r\nNats-Batch-Commit: 1\r\n" % (line, last)
+        client.send(b"".join([*frames, publish_frame(messages[-1], subject, commit)]))
+        _raise_error(await answer)
+
+
+def _raise_error(answer: Frame) -> None:
+    if answer.block.startswith(b"NATS/1.0 503"):
+        raise NoRespondersError
+    told: dict[str, Any] = json.loads(answer.payload)
+    if error := told.get("error"):
         raise APIError(**error)

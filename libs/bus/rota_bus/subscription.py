@@ -8,17 +8,17 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable
 
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
 from nats.errors import Error as NatsError
 
 from rota_bus import publishing
+from rota_bus.wire import Frame, WireClient, answer_frame, headers_of
 from rota_chassis import logs
-from rota_contracts.codec import MalformedEventError, Message, decode
+from rota_contracts.codec import MalformedEventError, Message, decode_wire, head_of
 from rota_contracts.events import Event
 from rota_contracts.streams import Consumer
 
@@ -26,118 +26,137 @@ log = logs.logger(__name__)
 
 EXPIRES_SECONDS = 30.0
 HEARTBEAT_SECONDS = 5.0
-MAX_BATCH = 500
+MAX_BATCH = 1000
 
 
-@dataclass(eq=False)
 class Delivery:
     """One event as it arrived; it occupies a slot of its subscription until it is settled."""
 
-    event: Event
-    message: Msg
-    deliveries: int
-    _subscription: "Subscription"
-    settled: bool = field(default=False)
+    __slots__ = ("event", "frame", "settled", "subscription")
+
+    def __init__(self, event: Event, frame: Frame, subscription: "Subscription") -> None:
+        self.event = event
+        self.frame = frame
+        self.subscription = subscription
+        self.settled = False
+
+    @property
+    def deliveries(self) -> int:
+        """How often it was delivered, this time included."""
+        return self.subscription.metadata(self.frame).num_delivered
 
     @property
     def max_failures(self) -> int:
         """How often handling may fail before the event is a dead letter."""
-        return self._subscription.consumer.max_failures
+        return self.subscription.consumer.max_failures
 
     async def ack(self) -> None:
         """It is done."""
-        await self._settle(b"+ACK")
+        self._settle(b"+ACK")
 
     async def nak(self, seconds: float = 0) -> None:
         """It is to come again, after `seconds`."""
-        await self._settle(b'-NAK {"delay": %d}' % int(seconds * 1e9))
+        self._settle(b'-NAK {"delay": %d}' % int(seconds * 1e9))
 
     async def in_progress(self) -> None:
         """It is still being worked on; the time until redelivery starts anew."""
-        await self._subscription.reply(self.message, b"+WPI")
+        self.subscription.answer([self.frame], b"+WPI")
 
     async def dead(self, reason: str) -> None:
         """It can never be handled: kept among the dead letters, not delivered again."""
-        if await self._subscription.bury(self.message, reason):
-            await self._settle(b"+TERM")
+        if await self.subscription.bury(self.frame, reason):
+            self._settle(b"+TERM")
         else:
             await self.nak(5)
 
-    async def _settle(self, answer: bytes) -> None:
-        if self.settled:
-            return
-        self.settled = True
-        await self._subscription.reply(self.message, answer)
-        await self._subscription.release()
+    def _settle(self, answer: bytes) -> None:
+        if not self.settled:
+            self.settled = True
+            self.subscription.settle([self.frame], answer)
+
+
+async def ack_all(deliveries: Iterable[Delivery]) -> None:
+    """They are done: as `ack` of each, in one write."""
+    done: dict[Subscription, list[Frame]] = {}
+    for delivery in deliveries:
+        if not delivery.settled:
+            delivery.settled = True
+            done.setdefault(delivery.subscription, []).append(delivery.frame)
+    for subscription, frames in done.items():
+        subscription.settle(frames, b"+ACK")
 
 
 class Subscription:
     """Yields what has arrived, in batches; `slots` bounds what is unsettled."""
 
     def __init__(
-        self, client: Client, consumer: Consumer, service: str, slots: int, restore: Callable[[], None]
+        self, client: WireClient, consumer: Consumer, service: str, slots: int, restore: Callable[[], None]
     ) -> None:
         self.consumer = consumer
         self._client = client
         self._service = service
         self._slots = slots
         self._restore = restore
-        self._next = f"$JS.API.CONSUMER.MSG.NEXT.{consumer.stream.name}.{consumer.durable}"
-        self._arrived: asyncio.Queue[Msg | None] = asyncio.Queue()
+        self._inbox = client.new_inbox()
+        self._next = f"$JS.API.CONSUMER.MSG.NEXT.{consumer.stream.name}.{consumer.durable} {self._inbox}"
+        self._arrived: deque[Frame] = deque()
+        self._news = asyncio.Event()  # something arrived, or it was stopped
         self._busy = 0  # arrived, not settled
         self._asked = 0  # requested, not arrived
         self._heard = time.monotonic()
         self._stopping = False
-        self._inbox = ""
-        self._inbox_subscription: NatsSubscription | None = None
+        self._receiving: NatsSubscription | None = None
         self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        self._inbox = self._client.new_inbox()
-        # Unlimited on the client's side: it never holds more than was asked for.
-        self._inbox_subscription = await self._client.subscribe(
-            self._inbox, cb=self._on_message, pending_msgs_limit=-1, pending_bytes_limit=-1
-        )
+        self._receiving = await self._client.receive(self._inbox, self._on_frame)
         self._watching = asyncio.create_task(self._watch(), name=f"watch-{self.consumer.durable}")
-        await self._ask()
+        self._ask()
 
     async def batches(self) -> AsyncIterator[list[Delivery]]:
         """All that has arrived, at least one delivery each time, until `stop`."""
-        while (message := await self._arrived.get()) is not None:
-            messages = [message]
-            while len(messages) < MAX_BATCH and not self._arrived.empty():
-                if (more := self._arrived.get_nowait()) is None:
-                    self._arrived.put_nowait(None)
-                    break
-                messages.append(more)
-            if batch := [delivery for one in messages if (delivery := await self._open(one))]:
+        while True:
+            await self._news.wait()
+            frames = [self._arrived.popleft() for _ in range(min(len(self._arrived), MAX_BATCH))]
+            if not frames and self._stopping:
+                return
+            if not self._arrived and not self._stopping:
+                self._news.clear()
+            opened = [self._open(frame) for frame in frames]
+            for frame, problem in zip(frames, opened, strict=True):
+                if isinstance(problem, MalformedEventError):
+                    await self._refuse(frame, str(problem))
+            if batch := [one for one in opened if isinstance(one, Delivery)]:
                 yield batch
 
-    async def renew(self) -> None:
+    def renew(self) -> None:
         """Asks again after a reconnect; what was asked before is forgotten by the server."""
         self._asked = 0
-        await self._ask()
+        self._ask()
 
-    async def release(self) -> None:
-        self._busy -= 1
-        await self._ask()
+    def settle(self, frames: list[Frame], answer: bytes) -> None:
+        """Answers for good: the slots are free."""
+        self.answer(frames, answer)
+        self._busy -= len(frames)
+        self._ask()
 
-    async def reply(self, message: Msg, answer: bytes) -> None:
-        with contextlib.suppress(NatsError, OSError):  # unsettled, it is delivered again
-            await self._client.publish(message.reply, answer)
+    def answer(self, frames: Iterable[Frame], answer: bytes) -> None:
+        """Unanswered, it is delivered again."""
+        self._client.send(b"".join([answer_frame(frame.reply, answer) for frame in frames]))
 
-    async def bury(self, message: Msg, reason: str) -> bool:
+    def metadata(self, frame: Frame) -> Msg.Metadata:
+        """What the server says about the delivery."""
+        return Msg(self._client, reply=frame.reply.decode()).metadata
+
+    async def bury(self, frame: Frame, reason: str) -> bool:
         """Keeps the message and the reason among the dead letters; False when that fails now."""
-        metadata = message.metadata
-        # Not those that would tell the server what to do with the letter.
-        kept = {
-            name: value for name, value in (message.headers or {}).items() if not name.startswith("Nats-")
-        }
+        metadata, subject = self.metadata(frame), frame.subject.decode()
         headers = {
-            **kept,
+            # Not those that would tell the server what to do with the letter.
+            **{name: value for name, value in headers_of(frame).items() if not name.startswith("Nats-")},
             "Nats-Msg-Id": f"{metadata.stream}/{metadata.sequence.stream}/{self.consumer.durable}",
             "rota-reason": " ".join(reason.split())[:1000],
-            "rota-subject": message.subject,
+            "rota-subject": subject,
             "rota-consumer": self.consumer.durable,
             "rota-stream-sequence": str(metadata.sequence.stream),
         }
@@ -145,11 +164,11 @@ class Subscription:
             "a message is dead",
             action="dead_letter",
             reason=reason,
-            subject=message.subject,
+            subject=subject,
             consumer=self.consumer.durable,
             sequence=metadata.sequence.stream,
         )
-        letter = Message(f"dead.{self._service}", message.data, headers)
+        letter = Message(f"dead.{self._service}", frame.payload, head_of(headers))
         try:
             await publishing.publish(self._client, [letter])
         except Exception as error:  # noqa: BLE001  whatever it is, the message must come again
@@ -165,28 +184,29 @@ class Subscription:
         if self._watching:
             self._watching.cancel()
         with contextlib.suppress(NatsError, OSError):
-            if self._inbox_subscription:
-                await self._inbox_subscription.unsubscribe()
-        while not self._arrived.empty():
-            if (message := self._arrived.get_nowait()) is not None:
-                await self.reply(message, b"-NAK")
-        self._arrived.put_nowait(None)
+            if self._receiving:
+                await self._client.unreceive(self._receiving)
+        self.answer(self._arrived, b"-NAK")
+        self._arrived.clear()
+        self._news.set()
 
-    async def _open(self, message: Msg) -> Delivery | None:
+    def _open(self, frame: Frame) -> Delivery | MalformedEventError:
         try:
-            event = decode(message.subject, message.data, message.headers)
+            event = decode_wire(frame.subject.decode(), frame.payload, frame.block)
         except MalformedEventError as error:
-            if await self.bury(message, str(error)):
-                await self.reply(message, b"+TERM")
-            else:
-                await self.reply(message, b'-NAK {"delay": 5000000000}')
-            await self.release()
-            return None
-        return Delivery(event, message, message.metadata.num_delivered, self)
+            return error
+        return Delivery(event, frame, self)
 
-    async def _ask(self) -> None:
+    async def _refuse(self, frame: Frame, reason: str) -> None:
+        is_kept = await self.bury(frame, reason)
+        self.settle([frame], b"+TERM" if is_kept else b'-NAK {"delay": 5000000000}')
+
+    def _ask(self) -> None:
+        """One request for many: while half of the slots are asked for, or only a few are free, none."""
         free = self._slots - self._busy - self._asked
         if self._stopping or free <= 0 or self._asked > self._slots // 2:
+            return
+        if self._asked and free < self._slots // 4:
             return
         self._asked += free
         request = {
@@ -194,33 +214,31 @@ class Subscription:
             "expires": int(EXPIRES_SECONDS * 1e9),
             "idle_heartbeat": int(HEARTBEAT_SECONDS * 1e9),
         }
-        try:
-            await self._client.publish(self._next, json.dumps(request).encode(), reply=self._inbox)
-        except (NatsError, OSError):  # `_watch` asks again
-            self._asked = 0
+        self._client.send(answer_frame(self._next.encode(), json.dumps(request).encode()))
 
-    async def _on_message(self, message: Msg) -> None:
+    def _on_frame(self, frame: Frame) -> None:
         self._heard = time.monotonic()
-        if message.reply.startswith("$JS.ACK."):
-            if self._busy >= self._slots:
-                # After a short break the server still knew what was asked before it.
-                await self.reply(message, b"-NAK")
-                return
+        if not frame.reply.startswith(b"$JS.ACK."):
+            self._on_status(frame)
+        elif self._busy >= self._slots:
+            # After a short break the server still knew what was asked before it.
+            self.answer([frame], b"-NAK")
+        else:
             self._asked = max(0, self._asked - 1)
             self._busy += 1
-            self._arrived.put_nowait(message)
-            await self._ask()
-            return
-        await self._on_status(message.headers or {})
+            self._arrived.append(frame)
+            self._news.set()
+            self._ask()
 
-    async def _on_status(self, headers: Mapping[str, str]) -> None:
+    def _on_status(self, frame: Frame) -> None:
         """Status 100 is a heartbeat; any other ends a request and says how much of it was not delivered."""
+        headers = headers_of(frame)
         status = headers.get("Status", "")
         if status == "100":
             return
         self._asked = max(0, self._asked - int(headers.get("Nats-Pending-Messages") or self._asked))
         if status == "408":  # expired in peace
-            await self._ask()
+            self._ask()
             return
         log.info(
             "a pull ended", action="pull_ended", status=status, description=headers.get("Description", "")
@@ -236,4 +254,4 @@ class Subscription:
                 if silent and self._asked:
                     self._restore()  # the request was lost, or the consumer is gone
                 else:
-                    await self._ask()
+                    self._ask()

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from rota_bus.subscription import Delivery, Subscription
+from rota_bus.subscription import Delivery, Subscription, ack_all
 from rota_chassis import logs
 
 log = logs.logger(__name__)
@@ -38,9 +38,10 @@ class _Worker:
         except Exception as error:  # noqa: BLE001  the edge of the loop: decided upon below
             await self._recover(batch, error)
         else:
-            for delivery in batch:
-                await delivery.ack()
-                self._failures.pop(delivery.event.message_id, None)
+            await ack_all(batch)
+            if self._failures:
+                for delivery in batch:
+                    self._failures.pop(delivery.event.message_id, None)
 
     async def _recover(self, batch: list[Delivery], error: Exception) -> None:
         if self._is_transient(error):

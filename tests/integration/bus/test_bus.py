@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
+from nats.aio.msg import Msg
 
-from rota_bus import Bus, connected, serve
-from rota_bus.errors import BusUnavailableError
+from rota_bus import Bus, ack_all, connected, serve
+from rota_bus.errors import BusUnavailableError, PublishError
 from rota_chassis.errors import RetryableError
 from rota_chassis.lifecycle import Lifetime
 from rota_chassis.settings import ServiceSettings
@@ -66,15 +67,82 @@ async def test_a_batch_arrives_whole_and_in_order(world: World) -> None:
     assert got == events
 
 
-async def test_saying_the_same_again_stores_it_once(world: World) -> None:
+@pytest.mark.parametrize("count", [5, 300])  # each on its own, and as an atomic batch that is refused
+async def test_saying_the_same_again_stores_it_once(world: World, count: int) -> None:
     ticker = await world.bus("ticker")
     await ticker.ensure([JOBS])
-    events = [a_due() for _ in range(5)]
-    await ticker.publish(events[:3])
+    events = [a_due() for _ in range(count)]
+    await ticker.publish(events[: count // 2])
     await ticker.publish(events)
     await ticker.publish(events)
     await ticker.publish([events[0]])
-    assert await stored(world, "JOBS") == 5
+    assert await stored(world, "JOBS") == count
+    first = await world.nats_admin.jetstream().get_msg("JOBS", 1)
+    last = await world.nats_admin.jetstream().get_msg("JOBS", count)
+    assert (first.subject, last.subject) == (events[0].subject, events[-1].subject)
+
+
+async def test_a_message_that_is_too_long_is_refused_and_the_connection_stays(world: World) -> None:
+    ticker = await world.bus("ticker")
+    await ticker.ensure([JOBS])
+    too_long = a_due(prompt_context="x" * 1024 * 1024)
+    with pytest.raises(PublishError, match="MaxPayload"):
+        await ticker.publish([a_due(), too_long])
+    await ticker.publish([a_due(prompt_context="x" * 1_000_000) for _ in range(20)])
+    assert await stored(world, "JOBS") == 20
+
+
+async def test_where_no_stream_is_nothing_is_acknowledged(world: World) -> None:
+    ticker = await world.bus("ticker")
+    for count in (1, 20):
+        with pytest.raises(PublishError, match="no stream"):
+            await ticker.publish([a_due() for _ in range(count)])
+
+
+async def test_what_is_acknowledged_together_does_not_come_again(world: World) -> None:
+    ticker, executor = await world.bus("ticker"), await world.bus("executor")
+    await ticker.ensure([JOBS])
+    await executor.ensure([JOBS], [EXECUTOR])
+    await ticker.publish([a_due() for _ in range(200)])
+    subscription = await executor.subscribe(EXECUTOR, slots=50)
+    seen = 0
+    async for batch in subscription.batches():
+        seen += len(batch)
+        await batch[0].ack()
+        await ack_all(batch)
+        await ack_all(batch)
+        assert all(delivery.settled for delivery in batch)
+        if seen == 200:
+            break
+
+    async def acknowledged() -> bool:
+        info = await world.nats_admin.jetstream().consumer_info("JOBS", "executor")
+        return bool(info.num_ack_pending == 0 and info.num_pending == 0)
+
+    await eventually(acknowledged)
+
+
+async def test_one_request_asks_for_many(world: World) -> None:
+    ticker, executor = await world.bus("ticker"), await world.bus("executor")
+    await ticker.ensure([JOBS])
+    await executor.ensure([JOBS], [EXECUTOR])
+    requests: list[Msg] = []
+
+    async def count(message: Msg) -> None:
+        requests.append(message)
+
+    subscription = await executor.subscribe(EXECUTOR, slots=40)
+    await world.nats_admin.subscribe("$JS.API.CONSUMER.MSG.NEXT.>", cb=count)
+    await world.nats_admin.flush()
+    events = [a_due() for _ in range(60)]
+    async with asyncio.timeout(20):
+        for event in events:
+            await ticker.publish([event])
+            batch = await anext(subscription.batches())
+            assert [delivery.event for delivery in batch] == [event]
+            await batch[0].ack()
+    await world.nats_admin.flush()
+    assert 2 <= len(requests) <= 4
 
 
 async def test_slots_bound_what_is_unsettled(world: World) -> None:
