@@ -1,4 +1,4 @@
-"""The engine and its transactions."""
+"""The pool of connections and its transactions."""
 
 import asyncio
 import contextlib
@@ -7,21 +7,64 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import CursorResult, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from asyncpg.pool import PoolConnectionProxy
 
 from rota_chassis.lifecycle import Lifetime
 from rota_chassis.settings import ServiceSettings
+from rota_store.errors import DRIVER_ERRORS, StatementError, without_values
+from rota_store.statement import positional
 
-# SQLSTATE classes that say nothing about the statement: connection, resources, operator intervention,
-# and the two conflicts that a repetition solves.
-TRANSIENT_CLASSES = ("08", "53", "57", "58")
-# The statements are fixed: where one names what is not there, the database is not migrated yet. And after a
-# failover a connection may lead to a server that only reads.
-NOT_READY_STATES = ("3D000", "42P01", "42703", "25006")
-TRANSIENT_STATES = ("40001", "40P01", *NOT_READY_STATES)
+CONNECT_SECONDS = 5.0
+STATEMENT_SECONDS = 30.0
+ACQUIRE_SECONDS = 10.0
+CLOSE_SECONDS = 5.0
+
+
+class Row(asyncpg.Record):
+    """A row: `row.name`, `row["name"]`, `row[0]`, and a sequence; json and jsonb in it are text."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+class Connection:
+    """What runs statements in an open transaction; parameters as `:name`."""
+
+    def __init__(self, pooled: "PoolConnectionProxy[Row]") -> None:
+        self._pooled = pooled
+
+    async def fetch(self, statement: str, values: Mapping[str, Any] | None = None) -> list[Row]:
+        """The rows of a statement.
+
+        Raises:
+            StatementError: PostgreSQL refuses it.
+
+        """
+        text, arguments = positional(statement, values)
+        try:
+            return await self._pooled.fetch(text, *arguments)
+        except DRIVER_ERRORS as error:
+            raise without_values(error) from None
+
+    async def execute(self, statement: str, values: Mapping[str, Any] | None = None) -> int:
+        """Runs a statement; the number of rows it touched.
+
+        Raises:
+            StatementError: PostgreSQL refuses it.
+
+        """
+        text, arguments = positional(statement, values)
+        try:
+            tag = await self._pooled.execute(text, *arguments)
+        except DRIVER_ERRORS as error:
+            raise without_values(error) from None
+        count = tag.rpartition(" ")[2]
+        return int(count) if count.isdecimal() else 0
 
 
 class Database:
@@ -29,45 +72,42 @@ class Database:
 
     def __init__(self, url: str, *, application: str, pool_size: int = 5) -> None:
         """Connects lazily to `postgresql://role:password@host:port/database`."""
-        self._engine = create_async_engine(
-            url.replace("postgresql://", "postgresql+asyncpg://", 1),
-            pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=10,
-            pool_pre_ping=False,
-            # Errors are logged, and parameters hold prompts and answers.
-            hide_parameters=True,
-            connect_args={
-                "server_settings": {"application_name": f"rota-{application}", "jit": "off"},
-                "timeout": 5,
-                "command_timeout": 30,
-            },
-        )
+        self._url = url
+        self._application = application
+        self._pool_size = pool_size
+        self._pool: asyncpg.Pool[Row] | None = None
+        self._opening = asyncio.Lock()
 
     @contextlib.asynccontextmanager
-    async def transaction(self, user_id: UUID | None = None) -> AsyncIterator[AsyncConnection]:
+    async def transaction(self, user_id: UUID | None = None) -> AsyncIterator[Connection]:
         """One transaction; committed when the block ends, rolled back when it raises.
 
         With `user_id`, row level security shows what that user may see, until the transaction ends.
         """
-        async with self._engine.begin() as connection:
-            if user_id is not None:
-                await connection.execute(
-                    text("SELECT set_config('rota.user_id', :user_id, true)"), {"user_id": str(user_id)}
-                )
-            yield connection
+        begin = "BEGIN"
+        if user_id is not None:  # one way to the server and back for both; a UUID needs no quoting
+            begin = f"BEGIN; SELECT set_config('rota.user_id', '{UUID(int=user_id.int)}', true)"
+        async with self._connection() as pooled:
+            connection = Connection(pooled)
+            try:
+                await pooled.execute(begin)
+                yield connection
+                await _commit(pooled)
+            except BaseException:
+                # What cannot be rolled back any more is a lost connection, and the pool drops it.
+                with contextlib.suppress(Exception):
+                    await pooled.execute("ROLLBACK")
+                raise
 
-    async def fetch(self, statement: str, values: Mapping[str, Any] | None = None) -> list[Any]:
-        """The rows of one SQL statement in a transaction of its own; parameters as `:name`."""
-        async with self.transaction() as connection:
-            result = await connection.execute(text(statement), values or {})
-            return list(result.all()) if result.returns_rows else []
+    async def fetch(self, statement: str, values: Mapping[str, Any] | None = None) -> list[Row]:
+        """The rows of one statement, which is a transaction of its own; parameters as `:name`."""
+        async with self._connection() as pooled:
+            return await Connection(pooled).fetch(statement, values)
 
     async def execute(self, statement: str, values: Mapping[str, Any] | None = None) -> int:
-        """Runs one SQL statement in a transaction of its own; the number of rows it touched."""
-        async with self.transaction() as connection:
-            result: CursorResult[Any] = await connection.execute(text(statement), values or {})
-            return result.rowcount
+        """Runs one statement, which is a transaction of its own; the number of rows it touched."""
+        async with self._connection() as pooled:
+            return await Connection(pooled).execute(statement, values)
 
     async def check(self) -> None:
         """Raises when PostgreSQL does not answer within 2 seconds."""
@@ -75,7 +115,53 @@ class Database:
             await self.fetch("SELECT 1")
 
     async def close(self) -> None:
-        await self._engine.dispose()
+        """Closes what is open; whoever comes later finds the database open again."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            with contextlib.suppress(TimeoutError):  # the pool cuts off what still runs then
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await pool.close()
+
+    @contextlib.asynccontextmanager
+    async def _connection(self) -> AsyncIterator["PoolConnectionProxy[Row]"]:
+        pool = self._pool or await self._open()
+        async with asyncio.timeout(ACQUIRE_SECONDS):
+            pooled = await pool.acquire()
+        try:
+            yield pooled
+        finally:
+            await pool.release(pooled, timeout=ACQUIRE_SECONDS)
+
+    async def _open(self) -> "asyncpg.Pool[Row]":
+        async with self._opening:
+            if self._pool is None:
+                self._pool = await asyncpg.create_pool(
+                    self._url,
+                    min_size=0,
+                    max_size=self._pool_size,
+                    max_queries=2**62,
+                    reset=_as_it_is,
+                    record_class=Row,
+                    # The statements are few and fixed: prepared once per connection.
+                    max_cached_statement_lifetime=0,
+                    server_settings={"application_name": f"rota-{self._application}", "jit": "off"},
+                    timeout=CONNECT_SECONDS,
+                    command_timeout=STATEMENT_SECONDS,
+                )
+            return self._pool
+
+
+async def _as_it_is(_: "asyncpg.Connection[Row]") -> None:
+    """Nothing here outlives its transaction, so that there is no session to clean before the next."""
+
+
+async def _commit(pooled: "PoolConnectionProxy[Row]") -> None:
+    try:
+        tag = await pooled.execute("COMMIT")
+    except DRIVER_ERRORS as error:
+        raise without_values(error) from None
+    if tag == "ROLLBACK":  # what PostgreSQL makes of it after an error that somebody swallowed
+        raise StatementError("nothing is committed: a statement before had failed", sqlstate="25P02")
 
 
 @contextlib.asynccontextmanager
@@ -89,22 +175,3 @@ async def opened(settings: ServiceSettings, lifetime: Lifetime, service: str) ->
         yield database
     finally:
         await database.close()
-
-
-def is_transient(error: BaseException) -> bool:
-    """Whether the trouble lies with the server or the way to it, not with the statement."""
-    if isinstance(error, PoolTimeoutError | ConnectionError | TimeoutError | OSError | InterfaceError):
-        return True
-    if isinstance(error, asyncpg.PostgresConnectionError | asyncpg.InterfaceError):
-        return True
-    if isinstance(error, asyncpg.PostgresError):  # while connecting
-        return _is_transient_state(error.sqlstate)
-    if isinstance(error, DBAPIError):
-        if error.connection_invalidated or isinstance(error, OperationalError):
-            return True
-        return _is_transient_state(getattr(error.orig, "sqlstate", None))
-    return False
-
-
-def _is_transient_state(state: str | None) -> bool:
-    return state is not None and (state[:2] in TRANSIENT_CLASSES or state in TRANSIENT_STATES)

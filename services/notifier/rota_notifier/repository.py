@@ -7,8 +7,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
-
 from rota_notifier.domain import Category, Channel, Delivery, EndedState, Notification, Outcome, Target
 from rota_store import Database
 
@@ -127,12 +125,10 @@ class Repository:
     async def write(self, notifications: Sequence[Notification], deliveries: Sequence[Delivery]) -> set[UUID]:
         """Writes what is to be told, in one transaction; the ids of the notifications that are new."""
         async with self._database.transaction() as connection:
-            result = await connection.execute(text(WRITE_NOTIFICATIONS), {"rows": _json(notifications)})
-            new = set(result.scalars())
+            written = await connection.fetch(WRITE_NOTIFICATIONS, {"rows": _json(notifications)})
+            new = {row[0] for row in written}
             if new:
-                await connection.execute(
-                    text(WRITE_DELIVERIES), {"rows": _json(deliveries), "new": list(new)}
-                )
+                await connection.execute(WRITE_DELIVERIES, {"rows": _json(deliveries), "new": list(new)})
         return new
 
     async def claim_due(self, limit: int) -> list[DueDelivery]:

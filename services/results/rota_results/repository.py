@@ -7,12 +7,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from rota_contracts.events import JobCompleted, PendingAction, RunStatus
 from rota_results import domain
-from rota_store import Database
+from rota_store import Connection, Database
 
 # A result of a deleted context is dropped with it; of a deleted job it stays, without the reference.
 # A later attempt replaces an earlier one, never the other way round.
@@ -153,7 +150,7 @@ class Repository:
 
     async def unannounced(self, fresh: Sequence[UUID]) -> list[Unannounced]:
         rows = await self._database.fetch(UNANNOUNCED, {"fresh": list(fresh)})
-        return [Unannounced(*[*row[:7], [PendingAction(**action) for action in row[7]]]) for row in rows]
+        return [Unannounced(*[*row[:7], _actions(row[7])]) for row in rows]
 
     async def mark_announced(self, run_ids: Sequence[UUID]) -> None:
         await self._database.execute(
@@ -173,25 +170,29 @@ class Repository:
         return [row[0].encode() for row in rows]
 
 
-async def _record(connection: AsyncConnection, events: Sequence[JobCompleted]) -> dict[UUID, bool]:
+def _actions(document: str) -> list[PendingAction]:
+    return [PendingAction(**action) for action in json.loads(document)]
+
+
+async def _record(connection: Connection, events: Sequence[JobCompleted]) -> dict[UUID, bool]:
     rows = [domain.result_row(event) for event in events]
-    result = await connection.execute(text(RECORD), {"rows": json.dumps(rows)})
-    return {row.run_id: row.is_new for row in result}
+    recorded = await connection.fetch(RECORD, {"rows": json.dumps(rows)})
+    return {row.run_id: row.is_new for row in recorded}
 
 
-async def _count(connection: AsyncConnection, events: Sequence[JobCompleted]) -> None:
-    await connection.execute(text(COUNT), {"rows": json.dumps(domain.statistics_rows(events))})
+async def _count(connection: Connection, events: Sequence[JobCompleted]) -> None:
+    await connection.execute(COUNT, {"rows": json.dumps(domain.statistics_rows(events))})
 
 
-async def _converse(connection: AsyncConnection, events: Sequence[JobCompleted]) -> None:
+async def _converse(connection: Connection, events: Sequence[JobCompleted]) -> None:
     values: dict[str, Any] = {
         "run_ids": [event.run_id for event in events],
         "attempts": [event.attempt for event in events],
         "agent_names": [event.agent_name for event in events],
     }
-    await connection.execute(text(CONVERSE), values)
+    await connection.execute(CONVERSE, values)
 
 
-async def _ask(connection: AsyncConnection, events: Sequence[JobCompleted]) -> None:
+async def _ask(connection: Connection, events: Sequence[JobCompleted]) -> None:
     if rows := [row for event in events for row in domain.pending_action_rows(event)]:
-        await connection.execute(text(ASK), {"rows": json.dumps(rows)})
+        await connection.execute(ASK, {"rows": json.dumps(rows)})

@@ -1,16 +1,14 @@
 """Every SQL statement of the ticker. PostgreSQL's clock is the only one that decides what is due."""
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from rota_contracts.events import JobCompleted, JobStarted
-from rota_store import Database
+from rota_store import Connection, Database, Row
 from rota_ticker.domain import Job, Occurrence, Plan, Queued, Request, Timer, ending_reason
 
 JOB = """
@@ -217,7 +215,7 @@ class Repository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def transaction(self) -> Any:
+    def transaction(self) -> AbstractAsyncContextManager[Connection]:
         """A transaction for the functions below that take a connection."""
         return self._database.transaction()
 
@@ -284,25 +282,25 @@ class Repository:
         return [row[0].encode() for row in await self._database.fetch(UNHEARD_OUTCOMES, {"after": after})]
 
 
-async def clock(connection: AsyncConnection) -> datetime:
-    now: datetime = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
+async def clock(connection: Connection) -> datetime:
+    [row] = await connection.fetch("SELECT clock_timestamp()")
+    now: datetime = row[0]
     return now
 
 
-async def claim_due_timers(connection: AsyncConnection, limit: int) -> list[Timer]:
+async def claim_due_timers(connection: Connection, limit: int) -> list[Timer]:
     """Locks the timers that are due; no other ticker sees them until the transaction ends."""
-    rows = (await connection.execute(text(DUE_TIMERS), {"limit": limit})).all()
+    rows = await connection.fetch(DUE_TIMERS, {"limit": limit})
     return [Timer(_job(row), *row[JOB_COLUMNS:]) for row in rows]
 
 
-async def open_runs(connection: AsyncConnection, job_ids: Sequence[UUID]) -> set[UUID]:
+async def open_runs(connection: Connection, job_ids: Sequence[UUID]) -> set[UUID]:
     """Which of the jobs, whose timers are locked, have an open occurrence."""
-    result = await connection.execute(text(OPEN_RUNS), {"job_ids": list(job_ids)})
-    return set(result.scalars())
+    return {row[0] for row in await connection.fetch(OPEN_RUNS, {"job_ids": list(job_ids)})}
 
 
-async def new_requests(connection: AsyncConnection, horizon: str, limit: int) -> list[Request]:
-    rows = (await connection.execute(text(NEW_REQUESTS), {"horizon": horizon, "limit": limit})).all()
+async def new_requests(connection: Connection, horizon: str, limit: int) -> list[Request]:
+    rows = await connection.fetch(NEW_REQUESTS, {"horizon": horizon, "limit": limit})
     return [
         Request(
             run_id=row.run_id,
@@ -314,16 +312,16 @@ async def new_requests(connection: AsyncConnection, horizon: str, limit: int) ->
     ]
 
 
-async def insert_occurrences(connection: AsyncConnection, rows: Sequence[Occurrence]) -> set[UUID]:
+async def insert_occurrences(connection: Connection, rows: Sequence[Occurrence]) -> set[UUID]:
     """The ids that were new; an instant that has its row already keeps it."""
     values: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in OCCURRENCE_COLUMNS}
-    result = await connection.execute(text(INSERT_OCCURRENCES), {**values, "grace": DISPATCH_GRACE})
-    return set(result.scalars())
+    entered = await connection.fetch(INSERT_OCCURRENCES, {**values, "grace": DISPATCH_GRACE})
+    return {row[0] for row in entered}
 
 
-async def advance_timers(connection: AsyncConnection, plans: Sequence[Plan]) -> None:
+async def advance_timers(connection: Connection, plans: Sequence[Plan]) -> None:
     """Sets the timers that this transaction has locked."""
-    await connection.execute(text(ADVANCE_TIMERS), _plans(plans))
+    await connection.execute(ADVANCE_TIMERS, _plans(plans))
 
 
 def _plans(plans: Sequence[Plan]) -> dict[str, Any]:
@@ -335,7 +333,7 @@ def _plans(plans: Sequence[Plan]) -> dict[str, Any]:
     }
 
 
-def _job(row: Any) -> Job:
+def _job(row: Row) -> Job:
     return Job(*row[:JOB_COLUMNS])
 
 

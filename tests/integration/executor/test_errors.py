@@ -1,5 +1,6 @@
 """Every way in which a run fails is a result that says what happened and what to do."""
 
+import json
 import socket
 from collections.abc import Iterator
 
@@ -52,8 +53,9 @@ async def test_error_stored_and_returned(stage: Stage) -> None:
     assert "HTTP status 500: the script says no" in assert_for_people(completed)
     row = await stage.attempt(event)
     assert row.state == "ended"
-    assert row.outcome["error_message"] == completed.error_message
-    assert row.outcome["execution_duration_ms"] == completed.execution_duration_ms
+    outcome = json.loads(row.outcome)
+    assert outcome["error_message"] == completed.error_message
+    assert outcome["execution_duration_ms"] == completed.execution_duration_ms
 
 
 async def test_the_last_retry_is_final(stage: Stage) -> None:
@@ -103,7 +105,7 @@ async def test_a_model_that_never_answers_is_left_at_the_jobs_timeout(stage: Sta
     assert completed.error_kind == "timeout"
     assert len(remote.requests) == 1
     row = await stage.attempt(event)
-    assert row.transcript[-1] == {"role": "user", "content": "Do it."}
+    assert json.loads(row.transcript)[-1] == {"role": "user", "content": "Do it."}
 
 
 async def test_a_model_that_cannot_be_reached_is_named_with_its_address(

@@ -2,16 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from uuid import UUID
-
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 from rota_contracts.events import JobDue
 from rota_executor import metrics
 from rota_executor.repository import AttemptKey, Ended, Repository
-from rota_store import Database
+from rota_store import Database, Row
 from tests.integration.executor.conftest import Stage
 from tests.support.eventually import eventually
 from tests.support.scripted import ANSWER
@@ -93,12 +90,11 @@ async def stage_waits(stage: Stage, event: JobDue) -> bool:
 class Frozen(Database):
     """Its process stands still for a while between the begin of a transaction and the statement."""
 
-    @contextlib.asynccontextmanager
-    async def transaction(self, user_id: UUID | None = None) -> AsyncIterator[AsyncConnection]:
-        async with super().transaction(user_id) as connection:
-            await connection.execute(text("SELECT 1"))
+    async def fetch(self, statement: str, values: Mapping[str, Any] | None = None) -> list[Row]:
+        async with self.transaction() as connection:
+            await connection.fetch("SELECT 1")
             await asyncio.sleep(0.7)
-            yield connection
+            return await connection.fetch(statement, values)
 
 
 async def test_a_transaction_that_began_in_time_does_not_write_an_outcome_after_the_lease(

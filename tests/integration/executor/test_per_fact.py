@@ -1,5 +1,6 @@
 """The style for small models: one sentence per fact, and the fact itself where the sentence is wrong."""
 
+import json
 from typing import Any
 
 from tests.integration.executor.conftest import Stage
@@ -19,8 +20,8 @@ async def test_each_fact_becomes_a_sentence_and_what_is_urgent_comes_first(stage
         "! So: disk /data 97% full.\n! So: service ticker failed.\nSo: memory 12% used."
     )
     assert (completed.status, completed.warnings, completed.usage.requests) == ("success", [], 3)
-    row = (await stage.world.sql("SELECT transcript FROM run_attempts"))[0]
-    assert [message["role"] for message in row.transcript] == [
+    transcript = await stage.world.value("SELECT transcript FROM run_attempts")
+    assert [message["role"] for message in json.loads(transcript)] == [
         "system",
         "tool",
         *["user", "assistant"] * 3,

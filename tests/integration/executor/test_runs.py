@@ -1,5 +1,7 @@
 """A run from job.due to job.completed."""
 
+import json
+
 from rota_contracts.ids import session_id_for
 from tests.integration.executor.conftest import Stage
 from tests.support.eventually import eventually
@@ -17,9 +19,9 @@ async def test_success(stage: Stage) -> None:
     assert completed.session_id == session_id_for(event.run_id, 1)
     assert completed.usage.requests == 1
     row = await stage.attempt(event)
-    assert (row.state, row.outcome["status"]) == ("ended", "success")
+    assert (row.state, json.loads(row.outcome)["status"]) == ("ended", "success")
     assert row.published_at is not None
-    assert row.transcript == [
+    assert json.loads(row.transcript) == [
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": "Do it."},
         {"role": "assistant", "content": ANSWER},
@@ -42,7 +44,8 @@ async def test_duration_stored(stage: Stage) -> None:
     assert 300 <= completed.execution_duration_ms < 10_000
     took = completed.completed_at - completed.started_at
     assert round(took.total_seconds() * 1000) == completed.execution_duration_ms
-    assert (await stage.attempt(event)).outcome["execution_duration_ms"] == completed.execution_duration_ms
+    outcome = json.loads((await stage.attempt(event)).outcome)
+    assert outcome["execution_duration_ms"] == completed.execution_duration_ms
 
 
 async def test_a_run_that_stands_for_several_due_times_tells_the_agent(stage: Stage) -> None:

@@ -1,5 +1,6 @@
 """results against real servers, as its own role and NATS user."""
 
+import json
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
@@ -46,8 +47,8 @@ async def test_success(world: World) -> None:
     [row] = await world.sql("SELECT * FROM agent_execution_results")
     assert (row.run_id, row.context_id, row.user_id, row.schedule_id) == (event.run_id, context, owner, job)
     assert (row.status, row.result_content, row.agent_name) == ("success", "All is well.", "orchestrator")
-    assert row.usage["input_tokens"] == 9
-    assert row.metadata["model"] == "scripted:noop"
+    assert json.loads(row.usage)["input_tokens"] == 9
+    assert json.loads(row.metadata)["model"] == "scripted:noop"
     [recorded] = await said(world)
     assert isinstance(recorded, ResultRecorded)
     assert (recorded.run_id, recorded.job_id) == (event.run_id, job)
@@ -103,7 +104,7 @@ async def test_result_cut_at_50000_characters(world: World) -> None:
     await recorder.on_job_completed([a_completion(context, await world.a_job(context), content=content)])
     [row] = await world.sql("SELECT result_content, metadata FROM agent_execution_results")
     assert row.result_content == content[:50_000]
-    assert row.metadata["content_length"] == 50_001
+    assert json.loads(row.metadata)["content_length"] == 50_001
     assert await world.value("SELECT length(last_run_result) FROM job_statistics") == 2_000
 
 

@@ -1,21 +1,72 @@
 """What the pool of connections promises beside running statements."""
 
-import pytest
-from sqlalchemy.exc import DBAPIError
+import asyncio
+import contextlib
+import json
+import traceback
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from uuid import UUID, uuid4
 
-from rota_store import Database, is_transient
+import asyncpg
+import pytest
+
+from rota_store import Database, StatementError, is_transient
+from tests.support.eventually import eventually
 from tests.support.world import World
 
+SECRET = "a secret prompt"
+A_CONVERSATION = (
+    "INSERT INTO conversations (session_id, context_id, run_id, agent_name)"
+    " VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), :value)"
+)
 
-async def test_an_error_does_not_tell_what_was_to_be_stored(world: World) -> None:
+
+@pytest.fixture
+async def single(world: World) -> AsyncIterator[Database]:
+    """A pool of one connection, so that what one use leaves behind is what the next finds."""
+    database = Database(world.environment("results")["ROTA_POSTGRES_URL"], application="test", pool_size=1)
+    yield database
+    await database.close()
+
+
+async def backend(database: Database) -> int:
+    [row] = await database.fetch("SELECT pg_backend_pid()")
+    return int(row[0])
+
+
+@pytest.mark.parametrize(
+    ("statement", "value"),
+    [
+        # Refused by a constraint, by PostgreSQL's conversions, by the driver.
+        (A_CONVERSATION, SECRET),
+        ("INSERT INTO conversations (agent_name) VALUES (:value)", SECRET),
+        ("SELECT CAST(CAST(:value AS text) AS integer)", SECRET),
+        ("SELECT CAST(:value AS integer)", SECRET),
+        ("SELECT CAST(:value AS jsonb)", SECRET),
+        ("SELECT CAST(:value AS uuid[])", [SECRET]),
+        ("SELECT CAST(:value AS timestamptz)", SECRET),
+        ("SELECT CAST(:value AS text)", SECRET + "\x00"),
+        ("SELECT CAST(:value AS text)", SECRET + "\ud800"),
+    ],
+)
+async def test_an_error_does_not_tell_what_was_to_be_stored(
+    world: World, statement: str, value: object
+) -> None:
     """Errors end in logs; prompts and answers must not."""
-    with pytest.raises(DBAPIError) as caught:
-        await world.database("results").fetch(
-            "INSERT INTO conversations (session_id, context_id, run_id, agent_name)"
-            " VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), :name)",
-            {"name": "a secret prompt"},
-        )
-    assert "a secret prompt" not in str(caught.value)
+    with pytest.raises(StatementError) as caught:
+        await world.database("results").fetch(statement, {"value": value})
+    assert not is_transient(caught.value)
+    told = [str(caught.value), repr(caught.value), "".join(traceback.format_exception(caught.value))]
+    assert [text for text in told if SECRET in text] == []
+
+
+async def test_an_error_names_the_constraint(world: World) -> None:
+    context = await world.a_context("Home")
+    with pytest.raises(StatementError, match="duplicate key") as caught:
+        await world.a_context("Home")
+    assert (caught.value.sqlstate, caught.value.constraint) == ("23505", "uq_contexts_name")
+    assert str(context) not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +80,7 @@ async def test_an_error_does_not_tell_what_was_to_be_stored(world: World) -> Non
 )
 async def test_a_database_that_is_not_ready_is_no_fault_of_a_message(world: World, statement: str) -> None:
     """Else every message that arrives before the migration is a dead letter."""
-    with pytest.raises(DBAPIError) as caught:
+    with pytest.raises(StatementError) as caught:
         await world.database("results").execute(statement)
     assert is_transient(caught.value)
 
@@ -44,6 +95,146 @@ async def test_a_database_that_is_not_there_yet_is_waited_for(world: World) -> N
 
 async def test_what_a_message_holds_is_the_fault_of_the_message(world: World) -> None:
     for statement in ("SELECT CAST('x' AS integer)", "SELECT 1 / 0", "INSERT INTO users VALUES (NULL)"):
-        with pytest.raises(DBAPIError) as caught:
+        with pytest.raises(StatementError) as caught:
             await world.sql(statement)
         assert not is_transient(caught.value)
+
+
+async def test_a_row_is_read_by_name_by_number_and_as_a_sequence(world: World) -> None:
+    user = uuid4()
+    [row] = await world.sql(
+        "SELECT CAST(:id AS uuid) AS id, :life + interval '1 s' AS life, CAST(:ids AS uuid[]) AS ids,"
+        " CAST(:document AS jsonb) AS document, '{\"a\": 1}'::jsonb ? 'a' AS \"is :known\" -- :never",
+        id=user,
+        life=timedelta(seconds=1),
+        ids=[user],
+        document='{"a": [1]}',
+    )
+    assert (row.id, row["life"], row[2]) == (user, timedelta(seconds=2), [user])
+    identifier, *_, document, is_known = row
+    assert isinstance(identifier, UUID)
+    assert (json.loads(document), is_known) == ({"a": [1]}, True)
+    with pytest.raises(AttributeError):
+        _ = row.nothing
+
+
+async def test_execute_tells_how_many_rows_it_touched(world: World) -> None:
+    for name in ("a", "b"):
+        await world.a_context(name)
+    owner = world.database("gateway")
+    assert await owner.execute("UPDATE api_keys SET name = 'x' WHERE name = :name", {"name": "y"}) == 0
+    assert await owner.execute("SET LOCAL work_mem = '1MB'") == 0
+    assert await world.sql("UPDATE contexts SET max_concurrent_runs = 1 RETURNING id") != []
+
+
+async def test_parameters_and_values_must_match(world: World) -> None:
+    for values in ({}, {"a": 1, "b": 2}, {"b": 1}):
+        with pytest.raises(TypeError, match="without a"):
+            await world.sql("SELECT CAST(:a AS int)", **values)
+
+
+async def test_the_first_users_of_a_pool_do_not_wait_for_one_another(world: World) -> None:
+    database = world.database("results")
+    pids = await asyncio.gather(*(backend(database) for _ in range(20)))
+    assert 1 <= len(set(pids)) <= 5
+
+
+async def test_a_connection_that_died_is_replaced(single: Database, world: World) -> None:
+    before = await backend(single)
+    await world.sql("SELECT pg_terminate_backend(:pid)", pid=before)
+
+    async def answers() -> bool:
+        try:
+            return await backend(single) != before
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            return False
+
+    await eventually(answers)
+
+
+async def test_a_connection_that_dies_in_a_statement_is_a_transient_error(
+    single: Database, world: World
+) -> None:
+    pid = await backend(single)
+    for statement in ("SELECT pg_sleep(30)", "SELECT 1 FROM pg_sleep(30)"):
+        waiting = asyncio.create_task(single.fetch(statement))
+        await eventually(lambda: sleeps(world))
+        await world.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)'"
+        )
+        with pytest.raises((StatementError, asyncpg.InterfaceError)) as caught:
+            await waiting
+        assert is_transient(caught.value), repr(caught.value)
+        assert await backend(single) != pid
+
+
+async def sleeps(world: World) -> bool:
+    found = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)' AND state = 'active'"
+    return bool(await world.value(found))
+
+
+async def test_a_transaction_that_is_cancelled_leaves_a_clean_connection(
+    single: Database, world: World
+) -> None:
+    pid = await backend(single)
+
+    async def stuck() -> None:
+        async with single.transaction(uuid4()) as connection:
+            await connection.execute("CREATE TEMPORARY TABLE left_behind (id int)")
+            await connection.fetch("SELECT pg_sleep(30)")
+
+    task = asyncio.create_task(stuck())
+    await eventually(lambda: sleeps(world))
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    [row] = await single.fetch(
+        "SELECT to_regclass('left_behind') AS left_behind, current_setting('rota.user_id', true) AS user_id,"
+        " pg_backend_pid() AS pid"
+    )
+    assert (row.left_behind, row.user_id or None, row.pid) == (None, None, pid)
+
+
+async def test_a_commit_after_an_error_that_was_swallowed_is_an_error(single: Database) -> None:
+    """Else what was never stored would be announced."""
+
+    async def swallow() -> None:
+        async with single.transaction() as connection:
+            with contextlib.suppress(StatementError):
+                await connection.fetch("SELECT 1 / 0")
+
+    with pytest.raises(StatementError, match="nothing is committed"):
+        await swallow()
+    assert await backend(single)
+
+
+async def test_who_gets_no_connection_of_the_pool_in_time_tries_again(
+    single: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rota_store.database.ACQUIRE_SECONDS", 0.1)
+    async with single.transaction():
+        with pytest.raises(TimeoutError) as caught:
+            await single.fetch("SELECT 1")
+    assert is_transient(caught.value)
+    assert await backend(single)
+
+
+async def test_a_migration_under_a_prepared_statement_is_survived(single: Database, world: World) -> None:
+    owner = Database(world.servers.postgres.admin_url(world.name), application="test", pool_size=1)
+    await owner.execute("CREATE TABLE changing (id int)")
+    await owner.fetch("SELECT * FROM changing")
+    await world.sql("ALTER TABLE changing ADD COLUMN name text")
+    assert await owner.fetch("SELECT * FROM changing") == []
+    await world.sql("ALTER TABLE changing ADD COLUMN other text")
+
+    async def read() -> None:
+        async with owner.transaction() as connection:
+            await connection.fetch("SELECT * FROM changing")
+
+    with pytest.raises(StatementError) as caught:
+        await read()
+    assert is_transient(caught.value)
+    await read()
+    await owner.close()

@@ -5,13 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import CursorResult, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from rota_gateway.errors import ConflictError, FieldError, ForbiddenError, NotFoundError, RequestError
+from rota_store import Connection, StatementError
 
-Connection = AsyncConnection
+__all__ = ["Connection", "Row", "decoded", "row", "rows", "run"]
+
 Row = dict[str, Any]
 
 UNIQUE = {
@@ -29,8 +27,7 @@ GONE = {
 
 async def rows(connection: Connection, statement: str, **values: Any) -> list[Row]:
     with _refusals():
-        result = await connection.execute(text(statement), values)
-        return [dict(row) for row in result.mappings()]
+        return [dict(found) for found in await connection.fetch(statement, values)]
 
 
 async def row(connection: Connection, statement: str, **values: Any) -> Row | None:
@@ -41,28 +38,26 @@ async def row(connection: Connection, statement: str, **values: Any) -> Row | No
 async def run(connection: Connection, statement: str, **values: Any) -> int:
     """Executes a statement that returns nothing; the number of rows it touched."""
     with _refusals():
-        result: CursorResult[Any] = await connection.execute(text(statement), values)
-        return result.rowcount
+        return await connection.execute(statement, values)
 
 
-def decoded(value: Any) -> Any:
-    """A JSONB column of a plain statement, which the driver hands over as text."""
-    return json.loads(value) if isinstance(value, str) else value
+def decoded(value: str | None) -> Any:
+    """A JSONB column, which the store hands over as text."""
+    return None if value is None else json.loads(value)
 
 
 @contextmanager
 def _refusals() -> Iterator[None]:
     try:
         yield
-    except DBAPIError as error:
+    except StatementError as error:
         if (refusal := _refusal(error)) is None:
             raise
         raise refusal from error
 
 
-def _refusal(error: DBAPIError) -> RequestError | None:
-    state = getattr(error.orig, "sqlstate", None)
-    constraint = str(getattr(error.orig.__cause__ if error.orig else None, "constraint_name", ""))
+def _refusal(error: StatementError) -> RequestError | None:
+    state, constraint = error.sqlstate, error.constraint or ""
     if state == "23505" and (field := UNIQUE.get(constraint)):
         return ConflictError(field.message, [field])
     if state == "23503" and (noun := GONE.get(constraint)):
