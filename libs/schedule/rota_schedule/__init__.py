@@ -1,6 +1,7 @@
-"""Pure schedule arithmetic: what a cron expression in a time zone means, instant by instant."""
+"""Pure schedule arithmetic: what a schedule in a time zone means, instant by instant."""
 
-from rota_schedule.cron import Schedule, parse
 from rota_schedule.errors import ScheduleError
+from rota_schedule.schedule import Schedule, check, parse
+from rota_schedule.span import Span
 
-__all__ = ["Schedule", "ScheduleError", "parse"]
+__all__ = ["Schedule", "ScheduleError", "Span", "check", "parse"]

@@ -6,23 +6,15 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from croniter import croniter
 from cronsim import CronSim
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rota_schedule import ScheduleError, parse
-
-ODD_ZONES = [
-    "UTC",
-    "Europe/Berlin",
-    "America/New_York",
-    "Australia/Lord_Howe",
-    "Africa/Casablanca",
-    "Antarctica/Troll",
-    "Asia/Tehran",
-    "Asia/Kathmandu",
-    "Pacific/Apia",
-]
+from rota_schedule import parse
+from rota_schedule.fields import BOUNDS, Name, field
+from tests.unit.schedule.reference import ODD_ZONES
+from tests.unit.schedule.strategies import five_fields, unions, windows, zones
 
 
 def local(expression: str, zone: str, start: str, count: int, **rule: Any) -> list[str]:
@@ -97,75 +89,120 @@ def test_the_instants_are_those_of_debians_cron(
     assert ours == [instant.astimezone(UTC) for instant in theirs]
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    zone=st.sampled_from(ODD_ZONES),
-    start=st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)),  # noqa: DTZ001  made aware below
-    minute=st.integers(0, 59),
-    hour=st.integers(0, 23),
-)
-def test_without_a_change_of_the_clock_every_match_is_found_minute_by_minute(
-    zone: str, start: datetime, minute: int, hour: int
+@settings(max_examples=150, deadline=None)
+@given(zones, five_fields, st.data())
+def test_instants_only_ever_go_forward_and_never_twice(
+    zone: str, expression: str, data: st.DataObject
 ) -> None:
-    begin = start.replace(tzinfo=UTC, second=0, microsecond=0)
-    end = begin + timedelta(days=2)
-    walls = [(begin + timedelta(minutes=n)).astimezone(ZoneInfo(zone)) for n in range(1, 2881)]
-    if len({wall.utcoffset() for wall in walls}) > 1:
-        return
-    brute = [wall.astimezone(UTC) for wall in walls if (wall.hour, wall.minute) == (hour, minute)]
-    assert list(parse(f"{minute} {hour} * * *", zone).between(begin, end)) == brute
-
-
-@given(start=st.datetimes(datetime(2024, 1, 1), datetime(2030, 1, 1)))  # noqa: DTZ001  made aware below
-def test_instants_only_ever_go_forward(start: datetime) -> None:
-    begin = start.replace(tzinfo=UTC)
-    found = list(islice(parse("*/10 * * * *", "Europe/Berlin").after(begin), 20))
+    after, until = data.draw(windows(zone, timedelta(days=2), timedelta(days=3)))
+    found = list(parse(expression, zone).between(after, until))
     assert found == sorted(set(found))
-    assert found[0] > begin
+    assert all(after < instant <= until and instant.tzinfo is UTC for instant in found)
+
+
+@settings(max_examples=150, deadline=None)
+@given(zones, unions, st.data())
+def test_the_next_instant_is_the_first_of_all_that_follow(
+    zone: str, expression: str, data: st.DataObject
+) -> None:
+    after, _ = data.draw(windows(zone, timedelta(days=2), timedelta(days=3)))
+    schedule = parse(expression, zone, seconds_field=True)
+    following = list(islice(schedule.after(after), 4))
+    step = after
+    for instant in following:
+        found = schedule.next_after(step)
+        assert found == instant
+        step = found
 
 
 @pytest.mark.parametrize(
-    ("expression", "reason"),
+    ("expression", "days"),
     [
-        ("", "has 0 fields"),
-        ("* * * *", "has 4 fields"),
-        ("* * * * * *", "has 6 fields"),
-        ("@reboot", "has 1 fields"),
-        ("60 * * * *", "the field minute ('60')"),
-        ("* 24 * * *", "the field hour ('24')"),
-        ("* * 0 * *", "the field day of month ('0')"),
-        ("* * * 13 *", "the field month ('13')"),
-        ("* * * * 9", "the field day of week ('9')"),
-        ("R * * * *", "the field minute ('R')"),
-        ("H * * * *", "the field minute ('H')"),
-        ("* * * foo *", "the field month ('foo')"),
-        ("٣ * * * *", "the field minute"),
-        ("1-0-2 * * * *", "the field minute"),
-        ("0 0 31 2 *", "a date that never comes"),
-        ("*/5 " * 60, "at most 200"),
+        ("0 0 L * *", ["2026-01-31", "2026-02-28", "2026-03-31"]),
+        ("0 0 L 2 *", ["2026-02-28", "2027-02-28", "2028-02-29"]),
+        ("0 0 1,L * *", ["2026-01-31", "2026-02-01", "2026-02-28"]),
+        ("0 0 30-L * *", ["2026-01-30", "2026-01-31", "2026-03-30"]),
+        ("0 0 * * L5", ["2026-01-30", "2026-02-27", "2026-03-27"]),
+        ("0 0 * * fri#2", ["2026-01-09", "2026-02-13", "2026-03-13"]),
+        ("0 0 * * 5#5", ["2026-01-30", "2026-05-29", "2026-07-31"]),
+        ("0 0 * * mon#1,fri#2", ["2026-01-05", "2026-01-09", "2026-02-02"]),
+        ("0 0 15W * *", ["2026-01-15", "2026-02-16", "2026-03-16"]),
+        ("0 0 W1 8 *", ["2026-08-03", "2027-08-02", "2028-08-01"]),
+        ("0 0 31W 5 *", ["2026-05-29", "2027-05-31", "2028-05-31"]),
+        ("0 0 30w 2 *", ["2026-02-27", "2027-02-26", "2028-02-29"]),
+        ("0 0 * * fri-mon", ["2026-01-02", "2026-01-03", "2026-01-04"]),
+        ("0 0 1 nov-feb *", ["2026-02-01", "2026-11-01", "2026-12-01"]),
+        ("0 0 1 * 1", ["2026-01-05", "2026-01-12", "2026-01-19"]),
+        ("0 0 2 * 1", ["2026-01-02", "2026-01-05", "2026-01-12"]),
+        ("0 0 */2 * 1", ["2026-01-05", "2026-01-19", "2026-02-09"]),
+        ("0 0 ? * 1", ["2026-01-05", "2026-01-12", "2026-01-19"]),
+        ("0 0 13 * 5#2", ["2026-01-09", "2026-01-13", "2026-02-13"]),
+        ("0 0 29 2 *", ["2028-02-29", "2032-02-29", "2036-02-29"]),
+        ("0 0 29 2 */7", ["2032-02-29", "2060-02-29", "2088-02-29"]),
     ],
 )
-def test_an_expression_that_is_none_is_refused_with_the_place(expression: str, reason: str) -> None:
-    with pytest.raises(ScheduleError) as caught:
-        parse(expression)
-    assert caught.value.field == "cron_expression"
-    assert reason in caught.value.reason
+def test_the_days_are_those_that_the_fields_name(expression: str, days: list[str]) -> None:
+    found = islice(parse(expression).after(datetime(2026, 1, 1, tzinfo=UTC)), 3)
+    assert [instant.date().isoformat() for instant in found] == days
 
 
-@pytest.mark.parametrize("zone", ["", "Mars/Olympus", "../etc/passwd", "Europe", "UTC\0", "x" * 300])
-def test_a_zone_that_is_none_is_refused(zone: str) -> None:
-    with pytest.raises(ScheduleError) as caught:
-        parse("* * * * *", zone)
-    assert caught.value.field == "timezone"
+DAY_FIELDS = ["*", "1", "*/2", "10-20", "28-31", "L", "5,L", "15W", "W31", "1W"]
+WEEKDAY_FIELDS = ["*", "1-5", "0", "*/3", "6-2", "7", "fri", "mon,wed", "L5", "5#2", "1#1,3#5"]
 
 
-@pytest.mark.parametrize(
-    "expression", ["0 9 * mar thu", "0 0 * * fri-mon", "0 0 l * *", "0 0 * * 5#2", "5  4\t* * *"]
-)
-def test_an_expression_of_the_field_is_accepted(expression: str) -> None:
-    assert parse(expression).next_after(datetime.now(UTC)) is not None
+# Where L, #, or W stands in one of two restricted fields, croniter drops the other one.
+DAYS = [
+    (dates, weekdays)
+    for dates in DAY_FIELDS
+    for weekdays in WEEKDAY_FIELDS
+    if "*" in dates[0] + weekdays[0] or not any(letter in dates + weekdays for letter in "W#L")
+]
+
+
+@pytest.mark.parametrize("months", ["*", "2", "*/5", "nov-feb"])
+@pytest.mark.parametrize(("dates", "weekdays"), DAYS)
+def test_the_days_are_those_of_croniter(dates: str, months: str, weekdays: str) -> None:
+    expression = f"30 12 {dates} {months} {weekdays}"
+    begin = datetime(2026, 1, 1)  # noqa: DTZ001  croniter's wall time
+    theirs = croniter(expression, begin, implement_cron_bug=True).all_next(datetime)
+    expected = [wall.replace(tzinfo=UTC) for wall in islice(theirs, 40)]
+    assert list(islice(parse(expression).after(begin.replace(tzinfo=UTC)), 40)) == expected
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(sorted(BOUNDS)), st.data())
+def test_the_values_of_a_field_are_read_as_written(name: Name, data: st.DataObject) -> None:
+    low, high = BOUNDS[name]
+    number = st.integers(low, high)
+    first, last = sorted((data.draw(number), data.draw(number)))
+    step = data.draw(st.integers(1, 70))
+    several = data.draw(st.sets(number, min_size=1))
+    assert field(name, ",".join(map(str, several))).values == tuple(sorted(several))
+    assert field(name, f"*/{step}").values == tuple(range(low, high + 1, step))
+    assert field(name, f"{first}/{step}").values == tuple(range(first, high + 1, step))
+    if first < last:
+        assert field(name, f"{first}-{last}/{step}").values == tuple(range(first, last + 1, step))
+        assert set(field(name, f"{last}-{first}").values) == {*range(last, high + 1), *range(low, first + 1)}
+
+
+def test_nothing_is_due_after_the_last_year_that_there_is() -> None:
+    end = datetime(9999, 12, 30, tzinfo=UTC)
+    for expression in ("* * * * *", "0 0 1 1 *", "@every 1h", "@daily; @every 1w"):
+        schedule = parse(expression, "Pacific/Kiritimati")
+        assert schedule.next_after(end) is None
+        assert list(schedule.after(end)) == []
+        assert schedule.next_after(datetime(1, 1, 1, tzinfo=UTC)) is not None
 
 
 def test_an_instant_without_a_zone_is_refused() -> None:
-    with pytest.raises(ValueError, match="no time zone"):
-        parse("* * * * *").next_after(datetime(2026, 1, 1))  # noqa: DTZ001  the point of the test
+    naive = datetime(2026, 1, 1)  # noqa: DTZ001  the point of the test
+    aware = naive.replace(tzinfo=UTC)
+    schedule = parse("* * * * *")
+    for call in (
+        lambda: schedule.next_after(naive),
+        lambda: list(schedule.between(aware, naive)),
+        lambda: schedule.count(naive, aware),
+        lambda: schedule.is_due(naive),
+    ):
+        with pytest.raises(ValueError, match="no time zone"):
+            call()
