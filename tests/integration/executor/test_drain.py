@@ -68,14 +68,14 @@ async def test_an_idle_executor_stops_at_once(stage: Stage, tmp_path: Path) -> N
     log = tmp_path / "executor.log"
 
     async def is_up() -> bool:
-        return '"action": "started"' in log.read_text()
+        return '"action":"started"' in log.read_text()
 
     async with process(stage, log) as running:
         await eventually(is_up, what="the start")
         running.send_signal(signal.SIGTERM)
         await eventually(lambda: exited(running), seconds=5, what="the end of the process")
         assert running.returncode == 0
-        assert '"action": "stopped"' in log.read_text()
+        assert '"action":"stopped"' in log.read_text()
 
 
 async def test_an_executor_that_still_waits_for_nats_stops_at_once(stage: Stage, tmp_path: Path) -> None:
