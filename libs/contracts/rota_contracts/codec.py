@@ -16,7 +16,7 @@ from rota_contracts.events import EVENTS, Event, JobCompleted
 _encoder = msgspec.json.Encoder(order="deterministic")
 _decoders = {name: msgspec.json.Decoder(event) for name, event in EVENTS.items()}
 _outcome_decoder = msgspec.json.Decoder(JobCompleted)
-_type_line = re.compile(rb"\r\nce-type:[ \t]*([^\r\n]*?)[ \t]*\r\n")
+_type_line = re.compile(rb"\r\nce-type:[ \t]*(\S+)")
 _SPAN = 16  # hexadecimal digits
 
 
