@@ -83,7 +83,7 @@ def _part(text: str, frame: Frame) -> Part:
     if keyword == "@every":
         return _every(" ".join(words[1:]).lower(), frame)
     if keyword == "@at":
-        return _at(" ".join(words[1:]).upper(), frame)
+        return _at(" ".join(words[1:]), frame)
     if keyword.startswith("@"):
         return _cron(_nickname(keyword, words), frame.zone, frame.gap, frame.repeat)
     return _cron(_fields(words, frame), frame.zone, frame.gap, frame.repeat)
@@ -142,14 +142,14 @@ def _every(duration: str, frame: Frame) -> Interval:
 
 
 def _at(text: str, frame: Frame) -> Moment:
-    text = text.replace(" ", "T")
+    given, text = text, text.upper().replace(" ", "T")
     try:
         if not AT.fullmatch(text):
             raise ValueError  # noqa: TRY301  told below, with every other bad instant
         when = datetime.fromisoformat(text)
     except ValueError as error:
         example = "2027-01-31T09:00, with seconds or an offset (Z, +01:00) where wanted"
-        raise _refusal(f"@at {text!r}: no instant such as {example}") from error
+        raise _refusal(f"@at {given!r}: no instant such as {example}") from error
     shifts, repeats = frame.gap == "shift", frame.repeat == "both"
     if when.tzinfo is not None:
         return Moment(f"@at {text}", (second_of(when),), None, shifts, repeats)

@@ -1,6 +1,6 @@
 """How close to each other two instants of a schedule can come, apart from changes of the clock."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import date
 from functools import lru_cache
@@ -24,26 +24,30 @@ BEGIN = date(BEGIN_YEAR, 1, 1).toordinal() - EPOCH_DAY
 YEARS = 28
 ALL_YEARS = 400
 YEAR = 366
+NEVER = ALL_YEARS * YEAR * DAY
 
 
 def shortest(parts: Sequence[Part], zone: ZoneInfo) -> int | None:
     """The smallest distance in seconds of two different instants; None when there is one only."""
     regular = [part for part in parts if not isinstance(part, Moment)]
     moments = sorted({second for part in parts if isinstance(part, Moment) for second in part.instants[:1]})
-    found = [later - earlier for earlier, later in pairwise(moments)]
-    found += [_apart(one, other, zone) for one, other in combinations_with_replacement(regular, 2)]
+    best = min((later - earlier for earlier, later in pairwise(moments)), default=NEVER)
+    for one, other in combinations_with_replacement(regular, 2):
+        best = min(best, _apart(one, other, zone, best))
+        if best == 1:
+            return best
     for moment in moments if regular else ():
-        reach = min(found)
-        near = seconds_in(regular, zone, moment - reach, moment, None)
-        found += [moment - near[2]] if near else []
-        near = seconds_in(regular, zone, moment + 1, moment + reach, 1)
-        found += [near[1] - moment] if near else []
-    return min(found, default=None)
+        if near := seconds_in(regular, zone, moment - best, moment, None):
+            best = moment - near[2]
+        if near := seconds_in(regular, zone, moment + 1, moment + best, 1):
+            best = near[1] - moment
+    return best if best < NEVER else None
 
 
-def _apart(one: Cron | Interval, other: Cron | Interval, zone: ZoneInfo) -> int:
+def _apart(one: Cron | Interval, other: Cron | Interval, zone: ZoneInfo, best: int) -> int:
+    """The smallest distance of an instant of the one to another instant of the other, if below the best."""
     if isinstance(one, Cron):
-        return _crons_apart(one, other) if isinstance(other, Cron) else _mixed_apart(one, other, zone)
+        return _crons_apart(one, other, best) if isinstance(other, Cron) else _mixed_apart(one, other, zone)
     if isinstance(other, Cron):
         return _mixed_apart(other, one, zone)
     return _multiples_apart(one.anchor - other.anchor, gcd(one.period, other.period))
@@ -55,47 +59,36 @@ def _multiples_apart(distance: int, step: int) -> int:
     return min(rest, step - rest) if rest else step
 
 
-def _crons_apart(one: Cron, other: Cron) -> int:
-    found = [
-        days * DAY + later.times.first - earlier.times.last
-        for earlier, later in ((one, other), (other, one))
-        if (days := _days_apart(earlier.days, later.days)) is not None
-    ]
-    if (same_day := _on_the_same_day(one, other)) is not None:
-        found.append(same_day)
-    return min(found)
-
-
-def _on_the_same_day(one: Cron, other: Cron) -> int | None:
-    if one is not other and not _days(one.days, YEARS) & _days(other.days, YEARS):
-        return None
-    return _closest_times(one.times, other.times)
+def _crons_apart(one: Cron, other: Cron, best: int) -> int:
+    if _days(one.days, YEARS) & _days(other.days, YEARS):
+        best = min(best, _closest_times(one.times, other.times))
+    for earlier, later in {(one, other), (other, one)}:
+        days = _days_apart(earlier.days, later.days, best // DAY + 1)
+        if days is not None:
+            best = min(best, days * DAY + later.times.first - earlier.times.last)
+    return best
 
 
 @lru_cache(maxsize=256)
-def _closest_times(one: Times, other: Times) -> int | None:
+def _closest_times(one: Times, other: Times) -> int:
+    """The smallest distance of two times on a day with both."""
     both = mask(one) | mask(other)
     if both & both >> 1:
         return 1
     # The zeros between two ones: the digits after the last one, and before the first, belong to no pair.
     between = f"{both:b}".split("1")[1:-1]
-    return min(map(len, between)) + 1 if between else None
+    return min(map(len, between)) + 1 if between else NEVER
 
 
-@lru_cache(maxsize=1_024)
-def _days_apart(earlier: Days, later: Days) -> int | None:
-    """The fewest days, one at least, from a day of the one to a day of the other."""
-    if earlier.every and later.every:
-        return 1
-    near = _first_shift(_days(earlier, YEARS), _days(later, YEARS), range(1, YEAR + 1))
-    if near is not None:
-        return near
-    limit = ALL_YEARS * YEAR
-    return _first_shift(_days(earlier, ALL_YEARS), _days(later, ALL_YEARS), range(YEAR, limit))
-
-
-def _first_shift(earlier: int, later: int, shifts: range) -> int | None:
-    return next((shift for shift in shifts if earlier << shift & later), None)
+def _days_apart(earlier: Days, later: Days, limit: int) -> int | None:
+    """The fewest days, one at least and `limit` at most, from a day of the one to a day of the other."""
+    for years, shifts in ((YEARS, range(1, min(limit, YEAR) + 1)), (ALL_YEARS, range(YEAR + 1, limit + 1))):
+        if not shifts:
+            return None
+        ones, others = _days(earlier, years), _days(later, years)
+        if found := next((shift for shift in shifts if ones << shift & others), None):
+            return found
+    return None
 
 
 @lru_cache(maxsize=256)
@@ -114,14 +107,15 @@ def _mixed_apart(cron: Cron, interval: Interval, zone: ZoneInfo) -> int:
     period = interval.period
     times = sorted({cron.times[index] % period for index in range(len(cron.times))})
     found = period
-    for midnight in {_midnight(day, zone) % period for day in _listed(cron.days, YEARS)}:
+    for midnight in {midnight % period for midnight in _midnights(cron.days, zone)}:
         multiple = (interval.anchor - midnight) % period
-        at = bisect_left(times, multiple)
-        for index in (at - 1, at, at + 1):
-            found = min(found, _multiples_apart(times[index % len(times)] - multiple, period))
+        above = times[bisect_right(times, multiple) % len(times)]
+        below = times[bisect_left(times, multiple) - 1]
+        found = min(found, (above - multiple) % period or period, (multiple - below) % period or period)
     return found
 
 
-def _midnight(day: int, zone: ZoneInfo) -> int:
-    """With the offset that holds for most of the day when it changes in it."""
-    return day * DAY - stretch_at(zone, (day + 1) * DAY).offset
+@lru_cache(maxsize=64)
+def _midnights(days: Days, zone: ZoneInfo) -> tuple[int, ...]:
+    """When the days begin, with the offset that holds for most of the day when it changes in it."""
+    return tuple(day * DAY - stretch_at(zone, (day + 1) * DAY).offset for day in _listed(days, YEARS))

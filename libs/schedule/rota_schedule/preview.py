@@ -5,8 +5,10 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import NamedTuple
 
-from rota_schedule.dst import Stretch, instant_of, second_of, stretch_at
+from rota_schedule.dst import DAY, Stretch, instant_of, second_of, stretch_at
 from rota_schedule.schedule import Schedule
+
+LONGEST = 100 * 366 * DAY
 
 
 class Upcoming(NamedTuple):
@@ -32,7 +34,7 @@ def preview(schedule: Schedule, after: datetime, count: int) -> list[Upcoming]:
 
 def _before(schedule: Schedule, previous: int, second: int, local: datetime) -> Iterator[str]:
     """What the changes of the clock since the previous instant did."""
-    moved = 0
+    moved = stretch_at(schedule.zone, second).offset - stretch_at(schedule.zone, previous).offset
     for change in _changes(schedule, previous, second):
         by = change.offset - change.before
         fixed = (part.wall_in(change) for part in schedule.parts if not part.elapsed)
@@ -41,16 +43,18 @@ def _before(schedule: Schedule, previous: int, second: int, local: datetime) -> 
             fate = "is left out" if schedule.dst_gap == "skip" else "runs now instead"
             reading = _reading(skipped, local)
             yield f"{reading} does not exist and {fate}: the clock goes {_direction(by)}"
-        elif second + change.offset >= change.begin + change.before:
-            # Else the clock shows this one for the second time, which is told elsewhere.
-            moved += by
+            moved -= by
+        elif second + change.offset < change.begin + change.before:
+            # The clock shows this one for the second time, which is told elsewhere.
+            moved -= by
     if moved:
         yield f"the clock goes {_direction(moved)} before this one"
 
 
 def _changes(schedule: Schedule, previous: int, second: int) -> Iterator[Stretch]:
     """The stretches that begin after the previous instant and up to this one."""
-    at = previous
+    # No more than a century of them: an @at may be thousands of years away.
+    at = max(previous, second - LONGEST)
     while (stretch := stretch_at(schedule.zone, at)).end <= second:
         at = stretch.end
         following = stretch_at(schedule.zone, at)

@@ -45,7 +45,8 @@ def _part(part: Part, zone: ZoneInfo) -> str:
         return _times(part.times) + (_days(part.days) or daily)
     if isinstance(part, Interval):
         return f"Every {_duration(part.period)}, counted from {_local(instant_of(part.anchor), zone)}"
-    return "Once at " + " and ".join(_local(instant_of(second), zone) for second in part.instants)
+    moment = _local(instant_of(part.instants[0]), zone)
+    return f"Once at {moment}" if len(part.instants) == 1 else f"Both times that it is {moment}"
 
 
 def _local(instant: datetime, zone: ZoneInfo) -> str:

@@ -103,7 +103,7 @@ REFUSALS: list[tuple[str, dict[str, Any], str, str]] = [
     ("@every 0s", {}, FIELD, "is shorter than a second"),
     ("@every 367d", {}, FIELD, "is longer than 366 days"),
     ("@at", {}, FIELD, "no instant such as 2027-01-31T09:00"),
-    ("@at tomorrow", {}, FIELD, "@at 'TOMORROW': no instant such as"),
+    ("@at tomorrow", {}, FIELD, "@at 'tomorrow': no instant such as"),
     ("@at 2027-02-29T09:00", {}, FIELD, "no instant such as"),
     ("@at 2027-01-31", {}, FIELD, "no instant such as"),
     ("@at 2027-01-31T09:00:00.5", {}, FIELD, "no instant such as"),

@@ -162,3 +162,8 @@ def test_a_moved_instant_before_the_start_is_not_told_of_a_later_one() -> None:
         "2026-03-30T02:30:00+02:00",
         "the clock goes forward by 1 h before this one",
     )
+
+
+def test_a_moment_in_a_distant_future_is_previewed_at_once() -> None:
+    (only,) = preview(parse("@at 9000-01-01T00:00", BERLIN), datetime.fromisoformat(SPRING), 3)
+    assert (only.local.isoformat(), only.note) == ("9000-01-01T00:00:00+01:00", "")

@@ -69,3 +69,8 @@ def test_the_bounds_and_the_anchor_are_told_in_local_time() -> None:
         "Every hour, counted from 2026-07-01 10:00 (Europe/Berlin),"
         " from 2026-07-01 10:00, until 2026-12-01 09:00:30"
     )
+
+
+def test_a_moment_that_comes_twice_is_said_once() -> None:
+    schedule = parse("@at 2026-10-25T02:30", "Europe/Berlin", dst_repeat="both")
+    assert schedule.describe() == "Both times that it is 2026-10-25 02:30 (Europe/Berlin)"
