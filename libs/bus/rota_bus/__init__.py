@@ -1,7 +1,8 @@
 """How Rota's events travel: the only package that knows NATS."""
 
 from rota_bus.bus import Bus, connected
+from rota_bus.hearing import Hearing
 from rota_bus.subscription import Delivery, Subscription, ack_all
 from rota_bus.worker import serve
 
-__all__ = ["Bus", "Delivery", "Subscription", "ack_all", "connected", "serve"]
+__all__ = ["Bus", "Delivery", "Hearing", "Subscription", "ack_all", "connected", "serve"]

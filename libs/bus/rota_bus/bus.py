@@ -2,15 +2,15 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
-from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 from nats.js.errors import APIError, ServiceUnavailableError
 
 from rota_bus import publishing, topology
 from rota_bus.errors import BusUnavailableError, PublishError
+from rota_bus.hearing import Callback, Hearing
 from rota_bus.subscription import Subscription
 from rota_bus.wire import WireClient, publish_frame
 from rota_chassis import logs
@@ -23,8 +23,6 @@ from rota_contracts.streams import Consumer, Stream
 
 log = logs.logger(__name__)
 
-Callback = Callable[[str, bytes], Awaitable[None]]
-
 
 class Bus:
     """Reconnects by itself for ever, and then declares again what it was told to declare."""
@@ -35,6 +33,7 @@ class Bus:
         self._streams: list[Stream] = []
         self._consumers: list[Consumer] = []
         self._subscriptions: list[Subscription] = []
+        self._hearings: list[Hearing] = []
         self._restoring: asyncio.Task[None] | None = None
         self._closing = False
         # Called when the server has turned the client away for good, e.g. with its user taken away.
@@ -115,13 +114,12 @@ class Bus:
         else:
             log.warning("a hint was lost", action="hint_lost", subject=message.subject)
 
-    async def listen(self, subject: str, callback: Callback) -> None:
-        """Calls back with subject and payload of what is said now on `subject`; nothing is stored for it."""
-
-        async def on_message(message: Msg) -> None:
-            await callback(message.subject, message.data)
-
-        await self._client.subscribe(subject, cb=on_message)
+    async def listen(self, subject: str, callback: Callback) -> Hearing:
+        """Calls back with subject and payload of what is said on `subject`, until the hearing is stopped."""
+        hearing = Hearing(self._client, subject, callback)
+        self._hearings = [*(one for one in self._hearings if one.is_on), hearing]
+        await hearing.start()
+        return hearing
 
     async def subscribe(self, consumer: Consumer, *, slots: int = 1000) -> Subscription:
         """Pulls from a durable consumer, never more than `slots` unsettled deliveries at a time."""
@@ -142,6 +140,8 @@ class Bus:
             self._restoring.cancel()
         for subscription in self._subscriptions:
             await subscription.stop()
+        for hearing in self._hearings:
+            await hearing.stop()
         with contextlib.suppress(NatsError, OSError, TimeoutError):
             if self._client.is_connected:
                 await self._client.flush(timeout=2)

@@ -284,6 +284,37 @@ async def test_a_service_cannot_say_what_belongs_to_another(
     assert await stored(world, "RUNS") == 0
 
 
+async def test_what_is_said_is_heard_in_order_until_the_hearing_stops(world: World) -> None:
+    ticker, gateway = await world.bus("ticker"), await world.bus("gateway")
+    await ticker.ensure([JOBS])
+    heard: list[str] = []
+
+    async def hear(subject: str, _payload: bytes) -> None:
+        heard.append(subject)
+        if len(heard) == 1:
+            raise RuntimeError("one that fails")
+
+    async def all_heard() -> bool:
+        return len(heard) == len(events)
+
+    hearing = await gateway.listen("job.due.*.*", hear)
+    await gateway._client.flush()
+    events = [a_due() for _ in range(30)]
+    await ticker.publish(events)
+    await eventually(all_heard)
+    assert heard == [event.subject for event in events]
+    await gateway._client.force_reconnect()
+    await eventually(lambda: is_connected(gateway))
+    events += [a_due()]
+    await ticker.publish(events[-1:])
+    await eventually(all_heard)
+    await hearing.stop()
+    await gateway._client.flush()
+    await ticker.publish([a_due()])
+    await gateway._client.flush()
+    assert len(heard) == len(events)
+
+
 async def test_a_service_that_nats_refuses_for_good_ends_to_be_started_anew(world: World) -> None:
     """The client gives up then; a process that stayed would be alive and do nothing."""
     lifetime = Lifetime()
