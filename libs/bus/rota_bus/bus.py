@@ -11,7 +11,7 @@ from nats.js.errors import APIError, ServiceUnavailableError
 from rota_bus import publishing, topology
 from rota_bus.errors import BusUnavailableError, PublishError
 from rota_bus.hearing import Callback, Hearing
-from rota_bus.subscription import Subscription
+from rota_bus.subscription import MAX_BATCH, Subscription
 from rota_bus.wire import WireClient, publish_frame
 from rota_chassis import logs
 from rota_chassis.lifecycle import Lifetime
@@ -22,6 +22,8 @@ from rota_contracts.permissions import inbox_prefix
 from rota_contracts.streams import Consumer, Stream
 
 log = logs.logger(__name__)
+
+MAX_WAITING_BYTES = 1024 * 1024
 
 
 class Bus:
@@ -109,7 +111,8 @@ class Bus:
     async def hint(self, event: Event) -> None:
         """Says an event that nobody stores; it may be lost."""
         message = encode(event, source=self._service)
-        if self._client.is_connected:
+        # While NATS is away a few wait for it.
+        if not self._client.is_closed and self._client.pending_data_size < MAX_WAITING_BYTES:
             self._client.send(publish_frame(message))
         else:
             log.warning("a hint was lost", action="hint_lost", subject=message.subject)
@@ -121,8 +124,11 @@ class Bus:
         await hearing.start()
         return hearing
 
-    async def subscribe(self, consumer: Consumer, *, slots: int = 1000) -> Subscription:
-        """Pulls from a durable consumer, never more than `slots` unsettled deliveries at a time."""
+    async def subscribe(self, consumer: Consumer, *, slots: int = 2 * MAX_BATCH) -> Subscription:
+        """Pulls from a durable consumer, never more than `slots` unsettled deliveries at a time.
+
+        With those for two batches the next arrives while one is being handled.
+        """
         subscription = Subscription(self._client, consumer, self._service, slots, self._restore_soon)
         self._subscriptions.append(subscription)
         await subscription.start()

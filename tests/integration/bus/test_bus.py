@@ -284,6 +284,26 @@ async def test_a_service_cannot_say_what_belongs_to_another(
     assert await stored(world, "RUNS") == 0
 
 
+async def test_a_hint_that_is_given_while_nats_is_away_waits_for_it(world: World) -> None:
+    gateway, ticker = await world.bus("gateway"), await world.bus("ticker")
+    heard: list[str] = []
+
+    async def hear(subject: str, _payload: bytes) -> None:
+        heard.append(subject)
+
+    await ticker.listen("run.requested.*.*", hear)
+    await ticker._client.flush()
+    event = RunRequested(context_id=uuid4(), job_id=uuid4(), run_id=uuid4())
+    await gateway._client.force_reconnect()
+    assert not gateway._client.is_connected
+    await gateway.hint(event)
+
+    async def is_heard() -> bool:
+        return heard == [event.subject]
+
+    await eventually(is_heard)
+
+
 async def test_what_is_said_is_heard_in_order_until_the_hearing_stops(world: World) -> None:
     ticker, gateway = await world.bus("ticker"), await world.bus("gateway")
     await ticker.ensure([JOBS])
