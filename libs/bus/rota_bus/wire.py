@@ -110,14 +110,7 @@ class _Parser(Parser):
         self._missing = 0
 
     async def parse(self, data: bytes = b"") -> None:
-        kept = self._kept
-        if kept:
-            kept.append(data)
-            self._missing -= len(data)
-            if self._missing > 0:
-                return
-            data = b"".join(kept)
-            kept.clear()
+        data, kept = self._complete(data), self._kept
         at = 0
         while at < len(data):
             end = data.find(b"\r\n", at)
@@ -125,7 +118,7 @@ class _Parser(Parser):
                 self._missing = 1
                 break
             words = data[at:end].split()
-            if not words or words[0] not in {b"MSG", b"HMSG"}:
+            if len(words) < 4 or words[0] not in {b"MSG", b"HMSG"}:
                 stop = end + 2
             elif (stop := end + 4 + _number(words[-1])) > len(data):
                 self._missing = stop - len(data)
@@ -140,6 +133,20 @@ class _Parser(Parser):
             at = stop
         if at < len(data):
             kept.append(data[at:])
+
+    def _complete(self, data: bytes) -> bytes:
+        """With what was kept before; nothing while the frame that began there has not ended."""
+        if self.nc.is_reconnecting:  # it was read from the connection that is over
+            return b""
+        if not self._kept:
+            return data
+        self._kept.append(data)
+        self._missing -= len(data)
+        if self._missing > 0:
+            return b""
+        data = b"".join(self._kept)
+        self._kept.clear()
+        return data
 
 
 def _deliver(receive: Receive, words: list[bytes], body: bytes) -> None:

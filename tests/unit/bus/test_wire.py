@@ -77,7 +77,8 @@ async def test_frames_are_cut_wherever_what_arrives_is_cut(size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [b"NONSENSE\r\n", b"MSG\r\n", b"MSG a 1 x\r\n", b"HMSG a 1 x 3\r\nabc\r\n", b"\r\n"]
+    "line",
+    [b"NONSENSE\r\n", b"MSG\r\n", b"MSG 0\r\n\r\n", b"MSG a 1 x\r\n", b"HMSG a 1 x 3\r\nabc\r\n", b"\r\n"],
 )
 async def test_what_is_no_frame_ends_the_connection(line: bytes) -> None:
     with pytest.raises(ProtocolError):
@@ -88,8 +89,12 @@ async def test_the_rest_of_a_connection_that_is_over_is_forgotten() -> None:
     client = Recording()
     await client._ps.parse(STREAM[:40])
     client._ps.reset()
+    client._status = Client.RECONNECTING
+    await client._ps.parse(STREAM[40:80])
+    client._status = Client.CONNECTED
     await client._ps.parse(STREAM)
     assert client.ours[0] == OURS
+    assert len(client.ours) == 4
 
 
 async def test_a_receiver_that_fails_does_not_stop_the_reading() -> None:
