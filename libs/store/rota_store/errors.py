@@ -44,7 +44,8 @@ def is_transient(error: BaseException) -> bool:
     """Whether the trouble lies with the server or the way to it, not with the statement."""
     if isinstance(error, StatementError | asyncpg.PostgresError):  # the latter while connecting
         return isinstance(error, SchemaChangedError) or _is_transient_state(error.sqlstate)
-    return isinstance(error, asyncpg.InterfaceError | OSError)  # a closed connection; a timeout
+    # A closed connection; one on which the server said farewell and that has not ended yet; a timeout.
+    return isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError | OSError)
 
 
 def _is_transient_state(state: str | None) -> bool:

@@ -6,6 +6,7 @@ import json
 import traceback
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -152,6 +153,48 @@ async def test_a_connection_that_died_is_replaced(single: Database, world: World
             return False
 
     await eventually(answers)
+
+
+class EndlessWire:
+    """A way to the server that passes on every word and never the end."""
+
+    def __init__(self, server_port: int) -> None:
+        self._server_port = server_port
+        self.has_ended = asyncio.Event()
+
+    async def join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_server, to_server = await asyncio.open_connection("127.0.0.1", self._server_port)
+        asking = asyncio.create_task(self._pass_on(reader, to_server))
+        await self._pass_on(from_server, writer)
+        self.has_ended.set()
+        await asking
+        to_server.close()
+        writer.close()
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while words := await reader.read(65536):
+                writer.write(words)
+                await writer.drain()
+
+
+async def test_a_connection_that_the_server_gave_up_and_that_stays_open_fails_once(world: World) -> None:
+    """Else every statement that gets it fails, until a timeout of the network's."""
+    url = urlsplit(world.environment("results")["ROTA_POSTGRES_URL"])
+    wire = EndlessWire(url.port or 5432)
+    server = await asyncio.start_server(wire.join, "127.0.0.1", 0)
+    there = f"{url.username}:{url.password}@127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    database = Database(url._replace(netloc=there).geturl(), application="test", pool_size=1)
+    await world.sql("SELECT pg_terminate_backend(:pid)", pid=await backend(database))
+    await asyncio.wait_for(wire.has_ended.wait(), 10)
+    with pytest.raises(asyncpg.InternalClientError) as caught:
+        async with database.transaction():
+            pass
+    assert is_transient(caught.value)
+    assert await backend(database)
+    await database.close()
+    server.close()
+    await server.wait_closed()
 
 
 async def test_a_connection_that_dies_in_a_statement_is_a_transient_error(
