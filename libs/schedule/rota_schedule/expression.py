@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from rota_schedule.cron import Cron, Gap, Repeat
 from rota_schedule.days import days
-from rota_schedule.dst import DAY, instants_of, second_of
+from rota_schedule.dst import DAY, FIRST, LAST, instants_of, second_of
 from rota_schedule.errors import ScheduleError
 from rota_schedule.fields import FIVE, SIX
 from rota_schedule.interval import Interval
@@ -147,6 +147,8 @@ def _at(text: str, frame: Frame) -> Moment:
         if not AT.fullmatch(text):
             raise ValueError  # noqa: TRY301  told below, with every other bad instant
         when = datetime.fromisoformat(text)
+        if not FIRST <= second_of(when.replace(tzinfo=when.tzinfo or UTC)) < LAST:
+            raise ValueError  # noqa: TRY301  no zone could show it
     except ValueError as error:
         example = "2027-01-31T09:00, with seconds or an offset (Z, +01:00) where wanted"
         raise _refusal(f"@at {given!r}: no instant such as {example}") from error

@@ -86,6 +86,8 @@ class Schedule:
 
     def _next(self, second: int) -> int | None:
         second = max(second, self.begin - 1)
+        if second >= self.end:
+            return None
         if len(self.parts) == 1:
             found = self.parts[0].next_after(second)
         else:
@@ -96,6 +98,8 @@ class Schedule:
     def _after(self, second: int) -> Iterator[int]:
         """The instants after it, each once."""
         last = max(second, self.begin - 1)
+        if last >= self.end:
+            return
         for found in heapq.merge(*(_following(part, last) for part in self.parts)):
             if found > self.end:
                 return
@@ -182,6 +186,8 @@ def _bound(field_name: str, instant: datetime, *, up: bool = False) -> int:
     if instant.tzinfo is None:
         raise ScheduleError(field_name, "has no time zone; write it with Z or an offset such as +01:00")
     second = second_of(instant)
+    if not FIRST <= second < LAST:
+        raise ScheduleError(field_name, "is at the very edge of the calendar")
     return second + 1 if up and instant.microsecond else second
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from itertools import groupby, pairwise
 from zoneinfo import ZoneInfo
 
@@ -63,6 +64,8 @@ def _duration(seconds: int) -> str:
     return " ".join(words).removeprefix("1 ") if len(words) == 1 else " ".join(words)
 
 
+# cron-descriptor takes half a millisecond.
+@lru_cache(maxsize=1_024)
 def _times(times: Times) -> str:
     fields = [_plain(times.minutes, 60), _plain(times.hours, 24), "*", "*", "*"]
     if times.seconds.values != (0,):

@@ -185,13 +185,17 @@ def test_the_values_of_a_field_are_read_as_written(name: Name, data: st.DataObje
         assert set(field(name, f"{last}-{first}").values) == {*range(last, high + 1), *range(low, first + 1)}
 
 
-def test_nothing_is_due_after_the_last_year_that_there_is() -> None:
-    end = datetime(9999, 12, 30, tzinfo=UTC)
-    for expression in ("* * * * *", "0 0 1 1 *", "@every 1h", "@daily; @every 1w"):
-        schedule = parse(expression, "Pacific/Kiritimati")
-        assert schedule.next_after(end) is None
-        assert list(schedule.after(end)) == []
-        assert schedule.next_after(datetime(1, 1, 1, tzinfo=UTC)) is not None
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "America/New_York"])
+@pytest.mark.parametrize("expression", ["* * * * *", "0 0 1 1 *", "@every 1h", "@daily; @every 1w"])
+def test_nothing_goes_wrong_at_the_edges_of_the_calendar(expression: str, zone: str) -> None:
+    first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    schedule = parse(expression, zone)
+    assert schedule.next_after(last) is None
+    assert list(schedule.after(last)) == []
+    assert schedule.count(last - timedelta(hours=12), last) is None
+    assert schedule.next_after(first) is not None
+    assert schedule.next_after(last - timedelta(days=800)) is not None
+    assert len(list(schedule.after(last - timedelta(days=3)))) < 3 * 1440
 
 
 def test_an_instant_without_a_zone_is_refused() -> None:

@@ -108,6 +108,8 @@ REFUSALS: list[tuple[str, dict[str, Any], str, str]] = [
     ("@at 2027-01-31", {}, FIELD, "no instant such as"),
     ("@at 2027-01-31T09:00:00.5", {}, FIELD, "no instant such as"),
     ("@at 2027-01-31T09:00+25:00", {}, FIELD, "no instant such as"),
+    ("@at 9999-12-31T23:59", {}, FIELD, "no instant such as"),
+    ("@at 0001-01-01T00:00", {}, FIELD, "no instant such as"),
     ("@at 2026-03-29T02:30", {"timezone": "Europe/Berlin", "dst_gap": "skip"}, FIELD, "skips this time"),
     ("0 9 * * *;", {}, FIELD, "part 2: has 0 fields"),
     ("0 9 * * *; 0 25 * * *", {}, FIELD, "part 2: the field hour ('25')"),
@@ -121,6 +123,8 @@ REFUSALS: list[tuple[str, dict[str, Any], str, str]] = [
     ("@daily", {"timezone": "x" * 300}, "timezone", "is not an IANA time zone"),
     ("@daily", {"start_at": NAIVE}, "start_at", "has no time zone"),
     ("@daily", {"end_at": NAIVE}, "end_at", "has no time zone"),
+    ("@daily", {"start_at": datetime.min.replace(tzinfo=UTC)}, "start_at", "the very edge of the calendar"),
+    ("@daily", {"end_at": datetime.max.replace(tzinfo=UTC)}, "end_at", "the very edge of the calendar"),
     ("@every 5m", {"anchor": NAIVE}, "anchor", "has no time zone"),
     ("@daily", {"start_at": NOW, "end_at": NOW - timedelta(seconds=1)}, "end_at", "is before start_at"),
 ]
