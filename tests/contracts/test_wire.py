@@ -18,6 +18,10 @@ from tests.contracts.examples import EXAMPLES
 GOLDEN = Path(__file__).parent / "golden"
 
 
+# Said to whoever listens now; a row stands behind each.
+HINTS = {"rota.job.changed.v1", "rota.run.cancel.v1", "rota.run.stopping.v1", "rota.bell.rung.v1"}
+
+
 def golden(name: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((GOLDEN / f"{name}.json").read_text())
     return found
@@ -92,8 +96,8 @@ def test_exactly_one_service_may_say_an_event(name: str) -> None:
     assert len(writers) == 1
 
 
-@pytest.mark.parametrize("name", sorted(set(EVENTS) - {"rota.job.changed.v1"}))
-def test_every_event_but_the_hint_is_kept_in_one_stream(name: str) -> None:
+@pytest.mark.parametrize("name", sorted(set(EVENTS) - HINTS))
+def test_every_event_but_the_hints_is_kept_in_one_stream(name: str) -> None:
     subject = EXAMPLES[name].subject
     keeping = [stream for stream in STREAMS if any(matches(pattern, subject) for pattern in stream.subjects)]
     assert len(keeping) == 1

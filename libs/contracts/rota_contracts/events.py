@@ -100,6 +100,24 @@ class RunRequested(RunEvent, frozen=True, kw_only=True):
     requested_by: UUID | None = None
 
 
+class RunCancel(RunEvent, frozen=True, kw_only=True):
+    """A hint that somebody wants a run ended; the request itself is a row."""
+
+    TYPE = "rota.run.cancel.v1"
+    NAME = "run.cancel"
+    ABOUT = "run_id"
+    requested_by: UUID | None = None
+
+
+class RunStopping(RunEvent, frozen=True, kw_only=True):
+    """A hint that the ledger wants a run ended: whoever runs it, stop. The ledger says it to who asks."""
+
+    TYPE = "rota.run.stopping.v1"
+    NAME = "run.stopping"
+    ABOUT = "run_id"
+    reason: str
+
+
 class JobSnapshot(Struct, frozen=True, kw_only=True):
     """The definition as it was when the occurrence was dispatched."""
 
@@ -112,6 +130,9 @@ class JobSnapshot(Struct, frozen=True, kw_only=True):
     max_retries: Count
     generation: Annotated[int, Meta(ge=1)]
     owner_id: UUID | None = None
+    # Instead of an agent: one call of this tool, without a model.
+    tool: str | None = None
+    arguments: dict[str, Any] = {}
 
 
 class JobDue(AttemptEvent, frozen=True, kw_only=True):
@@ -190,6 +211,8 @@ class JobCompleted(AttemptEvent, frozen=True, kw_only=True):
     agent_revision: int | None = None
     model: str | None = None
     owner_id: UUID | None = None
+    # The tool that ran instead of an agent.
+    tool: str | None = None
 
 
 class JobClosed(RunEvent, frozen=True, kw_only=True):
@@ -202,6 +225,22 @@ class JobClosed(RunEvent, frozen=True, kw_only=True):
     reason: str
     instants: Annotated[int, Meta(ge=1)] = 1
     last_instant: Instant | None = None
+    # For machines: overlap, paused, excluded, catch_up_window, queue_ttl …
+    reason_code: str = ""
+    trigger: Trigger = "schedule"
+
+
+class JobPaused(JobEvent, frozen=True, kw_only=True):
+    """The ticker paused a job by itself: it failed too often in a row."""
+
+    TYPE = "rota.job.paused.v1"
+    NAME = "job.paused"
+    IDENTITY = ("job_id", "run_id")
+    # The run whose failure was one too many.
+    run_id: UUID
+    job_name: str
+    reason: str
+    failures: Annotated[int, Meta(ge=1)]
 
 
 class ResultRecorded(AttemptEvent, frozen=True, kw_only=True):
@@ -227,6 +266,17 @@ class ApprovalRequested(Event, frozen=True, kw_only=True):
     owner_id: UUID | None = None
 
 
+class BellRung(Event, frozen=True, kw_only=True):
+    """A hint that the bell of a context has something new; what it is stands in the rows."""
+
+    TYPE = "rota.bell.rung.v1"
+    NAME = "bell.rung"
+    ABOUT = ""
+    IDENTITY = ("context_id",)
+    TRACE = "context_id"
+    count: Annotated[int, Meta(ge=1)]
+
+
 class NotificationSent(Event, frozen=True, kw_only=True):
     """A delivery ended."""
 
@@ -236,8 +286,8 @@ class NotificationSent(Event, frozen=True, kw_only=True):
     IDENTITY = ("notification_id", "channel")
     notification_id: UUID
     run_id: UUID
-    category: Literal["success", "error", "approval_needed"]
-    channel: Literal["in_app", "email", "telegram", "webhook"]
+    category: Literal["success", "error", "approval_needed", "paused"]
+    channel: Literal["email", "telegram", "webhook"]
     outcome: Literal["delivered", "failed", "unknown", "suppressed"]
 
 
@@ -246,12 +296,16 @@ EVENTS: dict[str, type[Event]] = {
     for event in (
         JobChanged,
         RunRequested,
+        RunCancel,
+        RunStopping,
         JobDue,
         JobStarted,
         JobCompleted,
         JobClosed,
+        JobPaused,
         ResultRecorded,
         ApprovalRequested,
+        BellRung,
         NotificationSent,
     )
 }

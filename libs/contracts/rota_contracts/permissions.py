@@ -43,17 +43,20 @@ def _permissions(
 PERMISSIONS: dict[str, Permissions] = {
     "gateway": _permissions(
         "gateway",
-        says=("job.changed.*.*", "run.requested.*.*"),
-        hears=("job.>", "run.>", "result.>", "approval.>", "notification.>"),
+        says=("job.changed.*.*", "run.requested.*.*", "run.cancel.*.*"),
+        hears=("job.>", "run.>", "result.>", "approval.>", "notification.>", "bell.rung.*"),
     ),
     "ticker": _permissions(
         "ticker",
-        says=("job.due.*.*", "job.closed.*.*"),
-        hears=("job.changed.*.*", "run.requested.*.*"),
+        says=("job.due.*.*", "job.closed.*.*", "job.paused.*.*", "run.stopping.*.*"),
+        hears=("job.changed.*.*", "run.requested.*.*", "run.cancel.*.*"),
         consumers=(streams.TICKER_COMPLETIONS,),
     ),
     "executor": _permissions(
-        "executor", says=("job.started.*.*", "job.completed.*.*"), consumers=(streams.EXECUTOR,)
+        "executor",
+        says=("job.started.*.*", "job.completed.*.*"),
+        hears=("run.stopping.*.*",),
+        consumers=(streams.EXECUTOR,),
     ),
     "results": _permissions(
         "results",
@@ -62,7 +65,7 @@ PERMISSIONS: dict[str, Permissions] = {
     ),
     "notifier": _permissions(
         "notifier",
-        says=("notification.sent.*",),
-        consumers=(streams.NOTIFIER, streams.NOTIFIER_APPROVALS),
+        says=("notification.sent.*", "bell.rung.*"),
+        consumers=(streams.NOTIFIER, streams.NOTIFIER_APPROVALS, streams.NOTIFIER_PAUSES),
     ),
 }

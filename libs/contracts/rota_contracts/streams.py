@@ -29,7 +29,7 @@ class Consumer:
 
 JOBS = Stream(
     "JOBS",
-    ("job.due.*.*", "job.started.*.*", "job.completed.*.*", "job.closed.*.*"),
+    ("job.due.*.*", "job.started.*.*", "job.completed.*.*", "job.closed.*.*", "job.paused.*.*"),
     max_age=timedelta(days=3),
 )
 RUNS = Stream(
@@ -40,9 +40,10 @@ RUNS = Stream(
 DEAD_LETTERS = Stream("DEAD_LETTERS", ("dead.*",), max_age=timedelta(days=30))
 
 EXECUTOR = Consumer("executor", JOBS, ("job.due.*.*",))
-TICKER_COMPLETIONS = Consumer("ticker-completions", JOBS, ("job.started.*.*", "job.completed.*.*"))
+TICKER_COMPLETIONS = Consumer("ticker-completions", JOBS, ("job.completed.*.*",))
 RESULTS = Consumer("results", JOBS, ("job.completed.*.*",))
 NOTIFIER = Consumer("notifier", JOBS, ("job.completed.*.*",))
+NOTIFIER_PAUSES = Consumer("notifier-pauses", JOBS, ("job.paused.*.*",))
 NOTIFIER_APPROVALS = Consumer("notifier-approvals", RUNS, ("approval.requested.*.*",))
 
 STREAMS = (JOBS, RUNS, DEAD_LETTERS)
