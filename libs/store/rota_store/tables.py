@@ -7,10 +7,12 @@ the two. All instants are `timestamptz`.
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     ForeignKey,
     ForeignKeyConstraint,
@@ -76,7 +78,7 @@ def _one_of(column: str, *values: str) -> CheckConstraint:
     return CheckConstraint(f"{column} IN ({listed})", name=column)
 
 
-CHANNELS = ("in_app", "email", "telegram", "webhook")
+CHANNELS = ("email", "telegram", "webhook")
 RUN_STATUSES = ("success", "error", "partial")
 TRIGGERS = ("schedule", "manual", "backfill")
 
@@ -186,6 +188,8 @@ agent_configurations = Table(
     # numbers: every number of the answer must stand in what the tools or the prompt said
     _required("grounding", default="'none'"),
     _required("limits", JSONB, "'{}'"),
+    # At most so many runs of it at once, in each context.
+    Column("max_concurrent_runs", Integer),
     _required("revision", Integer, "1"),
     # SHA-256 of an agent as it was shipped: while the row still is that, an upgrade may change it.
     Column("shipped_hash", LargeBinary),
@@ -194,6 +198,7 @@ agent_configurations = Table(
     UniqueConstraint("context_id", "name", postgresql_nulls_not_distinct=True),
     _one_of("style", "conversation", "per_fact"),
     _one_of("grounding", "none", "numbers"),
+    CheckConstraint("max_concurrent_runs BETWEEN 1 AND 1000", name="max_concurrent_runs"),
 )
 
 tools = Table(
@@ -221,6 +226,21 @@ agent_tools = Table(
     CheckConstraint("mode = 'model' OR policy <> 'ask'", name="prefetch_never_asks"),
 )
 
+# Days on which jobs that name the calendar do not run.
+calendars = Table(
+    "calendars",
+    metadata,
+    _id(),
+    _context(),
+    _required("name"),
+    _required("dates", ARRAY(Date), "'{}'"),
+    _instant("created_at", now=True),
+    _instant("updated_at", now=True),
+    UniqueConstraint("context_id", "name"),
+    CheckConstraint("length(name) BETWEEN 1 AND 255", name="name_length"),
+    CheckConstraint("cardinality(dates) <= 5000", name="dates_count"),
+)
+
 scheduled_jobs = Table(
     "scheduled_jobs",
     metadata,
@@ -230,6 +250,7 @@ scheduled_jobs = Table(
     _required("name"),
     Column("description", Text),
     _required("cron_expression"),
+    _required("seconds_field", Boolean, "false"),
     _required("timezone", default="'UTC'"),
     _required("dst_gap", default="'shift'"),
     _required("dst_repeat", default="'first'"),
@@ -237,20 +258,42 @@ scheduled_jobs = Table(
     _instant("end_at"),
     Column("max_runs", Integer),
     _required("jitter_seconds", Integer, "0"),
+    # Days in the job's zone, and single instants, that are left out.
+    _required("excluded_dates", ARRAY(Date), "'{}'"),
+    _required("excluded_instants", ARRAY(DateTime(timezone=True)), "'{}'"),
+    # Names of calendars of the context, and their days as the gateway resolved them.
+    _required("calendars", ARRAY(Text), "'{}'"),
+    _required("calendar_dates", ARRAY(Date), "'{}'"),
     _required("agent_name", default="'orchestrator'"),
     _required("skill_prompt", default="''"),
+    # Instead of an agent: one call of this tool, without a model.
+    Column("tool", Text),
+    _required("arguments", JSONB, "'{}'"),
     _required("is_enabled", Boolean, "true"),
     Column("pause_reason", Text),
+    Column("paused_by", Uuid, ForeignKey("users.id", ondelete="SET NULL")),
+    # Still enabled, but what is due before this instant does not run.
+    _instant("paused_until"),
+    # What becomes of the instants of a pause when it ends.
+    _required("resume_catch_up", default="'none'"),
+    # When a person last enabled it: ends a pause that the ticker ordered before.
+    _instant("resumed_at"),
     Column("notification_channel", Text),
     Column("notification_target", Text),
     _required("timeout_seconds", Integer, "300"),
     _required("max_retries", Integer, "0"),
+    _required("retry_backoff", default="'fixed'"),
     _required("retry_backoff_seconds", Integer, "30"),
+    _required("retry_backoff_max_seconds", Integer, "3600"),
     _required("overlap_policy", default="'skip'"),
     _required("catch_up_policy", default="'latest'"),
     _required("catch_up_window_seconds", Integer, "3600"),
+    _required("catch_up_max_runs", Integer, "100"),
     _required("priority", SmallInteger, "5"),
+    Column("queue_ttl_seconds", Integer),
     Column("auto_pause_after", Integer),
+    # Since when the clock goes by this definition; set by a trigger.
+    _instant("schedule_since", now=True),
     # Grows with every change; together with changed_xid it is set by a trigger.
     _required("generation", BigInteger, "1"),
     _required("changed_xid", TransactionId, "pg_current_xact_id()"),
@@ -259,11 +302,14 @@ scheduled_jobs = Table(
     UniqueConstraint("context_id", "name"),
     CheckConstraint("length(name) BETWEEN 1 AND 255", name="name_length"),
     CheckConstraint("length(description) <= 1000", name="description_length"),
-    CheckConstraint("length(cron_expression) <= 200", name="cron_expression_length"),
+    CheckConstraint("length(cron_expression) <= 4200", name="cron_expression_length"),
     CheckConstraint("length(skill_prompt) <= 5000", name="skill_prompt_length"),
     CheckConstraint("timeout_seconds BETWEEN 30 AND 3600", name="timeout_seconds"),
     CheckConstraint("max_retries BETWEEN 0 AND 10", name="max_retries"),
     CheckConstraint("retry_backoff_seconds BETWEEN 1 AND 86400", name="retry_backoff_seconds"),
+    CheckConstraint("retry_backoff_max_seconds BETWEEN 1 AND 86400", name="retry_backoff_max_seconds"),
+    CheckConstraint("catch_up_max_runs BETWEEN 1 AND 1000", name="catch_up_max_runs"),
+    CheckConstraint("queue_ttl_seconds >= 1", name="queue_ttl_seconds"),
     CheckConstraint("priority BETWEEN 1 AND 9", name="priority"),
     CheckConstraint("max_runs >= 1", name="max_runs"),
     CheckConstraint("jitter_seconds >= 0", name="jitter_seconds"),
@@ -273,12 +319,30 @@ scheduled_jobs = Table(
     CheckConstraint(
         "(notification_channel IS NULL) = (notification_target IS NULL)", name="channel_with_target"
     ),
-    _one_of("notification_channel", "email", "telegram", "webhook"),
+    _one_of("notification_channel", *CHANNELS),
     _one_of("dst_gap", "shift", "skip"),
     _one_of("dst_repeat", "first", "both"),
     _one_of("overlap_policy", "skip", "buffer_one", "allow", "cancel_other"),
     _one_of("catch_up_policy", "latest", "all", "skip"),
+    _one_of("resume_catch_up", "none", "latest", "all"),
+    _one_of("retry_backoff", "fixed", "exponential"),
     Index("ix_scheduled_jobs_changed_xid", "changed_xid"),
+)
+
+# Definitions that the clock went by before: what was due then is still to be accounted for. Written by a
+# trigger, with the rights of whoever changes the job.
+job_revisions = Table(
+    "job_revisions",
+    metadata,
+    Column("job_id", Uuid, ForeignKey("scheduled_jobs.id", ondelete="CASCADE")),
+    Column("generation", BigInteger),
+    _context(),
+    _required("valid_from", DateTime(timezone=True)),
+    _required("valid_until", DateTime(timezone=True)),
+    # The row of scheduled_jobs as it was.
+    _required("definition", JSONB),
+    PrimaryKeyConstraint("job_id", "generation"),
+    Index("ix_job_revisions_context_id", "context_id"),
 )
 
 run_requests = Table(
@@ -289,10 +353,33 @@ run_requests = Table(
     _context(),
     Column("requested_by", Uuid, ForeignKey("users.id", ondelete="SET NULL")),
     _required("prompt_context", default="''"),
+    _required("trigger", default="'manual'"),
+    # Of a backfill: the instant that is run late.
+    _instant("scheduled_for"),
+    # Instead of the job's own.
+    Column("overlap_policy", Text),
     _required("changed_xid", TransactionId, "pg_current_xact_id()"),
     _instant("created_at", now=True),
+    _one_of("trigger", "manual", "backfill"),
+    _one_of("overlap_policy", "skip", "buffer_one", "allow", "cancel_other", "queue"),
+    CheckConstraint("(trigger = 'backfill') = (scheduled_for IS NOT NULL)", name="backfill_with_instant"),
     Index("ix_run_requests_changed_xid", "changed_xid"),
     Index("ix_run_requests_job_id", "job_id"),
+)
+
+run_cancellations = Table(
+    "run_cancellations",
+    metadata,
+    _id("run_id"),
+    _context(),
+    _required("job_id", Uuid),
+    _required("scheduled_for", DateTime(timezone=True)),
+    Column("requested_by", Uuid, ForeignKey("users.id", ondelete="SET NULL")),
+    _required("reason", default="''"),
+    _required("changed_xid", TransactionId, "pg_current_xact_id()"),
+    _instant("created_at", now=True),
+    Index("ix_run_cancellations_changed_xid", "changed_xid"),
+    Index("ix_run_cancellations_context_id", "context_id"),
 )
 
 notification_reads = Table(
@@ -310,62 +397,101 @@ job_timers = Table(
     "job_timers",
     metadata,
     Column("job_id", Uuid, ForeignKey("scheduled_jobs.id", ondelete="CASCADE"), primary_key=True),
+    _required("context_id", Uuid),
     _required("planned_generation", BigInteger),
+    # Every instant up to this one is in the ledger.
+    _required("accounted_until", DateTime(timezone=True)),
     _instant("next_run_at"),
+    # When the ticker must look again: next_run_at and its jitter, or the end of a pause.
+    _instant("wake_at"),
+    # Towards max_runs and auto_pause_after.
+    _required("runs", Integer, "0"),
+    _required("failures_in_a_row", Integer, "0"),
+    # Set when the ticker itself paused the job.
+    _instant("paused_at"),
+    Column("pause_reason", Text),
     # Why this job cannot be planned, for people.
     Column("error", Text),
-    Index("ix_job_timers_next_run_at", "next_run_at", postgresql_where=text("next_run_at IS NOT NULL")),
+    Index("ix_job_timers_wake_at", "wake_at", postgresql_where=text("wake_at IS NOT NULL")),
+    Index("ix_job_timers_context_id", "context_id"),
 )
 
 occurrences = Table(
     "occurrences",
     metadata,
-    Column("run_id", Uuid, primary_key=True),
+    # Of a scheduled one it follows from job and instant: the primary key makes it happen once.
+    Column("run_id", Uuid),
     # No foreign key: the ledger outlives the job.
     _required("job_id", Uuid),
     _context(),
-    _required("scheduled_for", DateTime(timezone=True)),
+    Column("scheduled_for", DateTime(timezone=True)),
     _required("effective_at", DateTime(timezone=True)),
     _required("trigger"),
     _required("state"),
     Column("disposition", Text),
+    # For machines and for people.
+    Column("reason_code", Text),
     Column("reason", Text),
     # A row may stand for a range of instants: how many, and the last of them.
     _required("instants", Integer, "1"),
     _instant("last_instant"),
-    # The run that a coalesced range went into.
+    # The run that a coalesced range went into; of that run, how many instants it stands for and the first.
     Column("coalesced_into", Uuid),
+    _required("stands_for", Integer, "1"),
+    _instant("first_instant"),
     _required("attempt", Integer, "1"),
     _required("failures", Integer, "0"),
     _required("losses", Integer, "0"),
     _required("priority", SmallInteger, "5"),
+    # Waits until no other run of its job is dispatched.
+    _required("is_exclusive", Boolean, "true"),
     Column("requested_by", Uuid),
     _required("prompt_context", default="''"),
-    # When the next dispatch may happen: now, or after a retry's backoff.
+    # Before this it is not dispatched (the backoff of a retry), after that it is not begun any more.
     _instant("not_before", now=True),
+    _instant("expires_at"),
     _instant("dispatched_at"),
+    # When it is looked whether anybody has begun what was dispatched.
+    _instant("check_at"),
+    _instant("cancelled_at"),
+    Column("cancel_reason", Text),
     _instant("started_at"),
     _instant("closed_at"),
     _instant("created_at", now=True),
+    PrimaryKeyConstraint("run_id", "scheduled_for"),
     _one_of("trigger", *TRIGGERS),
-    _one_of("state", "queued", "dispatched", "running", "parked", "closed"),
+    _one_of("state", "queued", "dispatched", "closed"),
     _one_of("disposition", "ran", "skipped", "missed", "coalesced", "suppressed"),
     CheckConstraint(
         "(state = 'closed') = (disposition IS NOT NULL) AND (state = 'closed') = (closed_at IS NOT NULL)",
         name="closed_with_disposition",
     ),
-    CheckConstraint("instants >= 1 AND attempt >= 1 AND failures >= 0 AND losses >= 0", name="counts"),
-    Index(
-        "uq_occurrences_job_id_scheduled_for",
-        "job_id",
-        "scheduled_for",
-        unique=True,
-        postgresql_where=text("trigger = 'schedule'"),
+    CheckConstraint(
+        "instants >= 1 AND stands_for >= 1 AND attempt >= 1 AND failures >= 0 AND losses >= 0", name="counts"
     ),
-    Index("ix_occurrences_job_id_created_at", "job_id", text("created_at DESC")),
+    Index("ix_occurrences_job_id", "job_id", text("scheduled_for DESC")),
     Index("ix_occurrences_open", "job_id", postgresql_where=text("closed_at IS NULL")),
-    Index("ix_occurrences_queued", "not_before", postgresql_where=text("state = 'queued'")),
+    Index(
+        "ix_occurrences_queued",
+        "context_id",
+        "priority",
+        "effective_at",
+        "run_id",
+        postgresql_where=text("state = 'queued'"),
+    ),
+    Index("ix_occurrences_dispatched", "context_id", postgresql_where=text("state = 'dispatched'")),
+    Index(
+        "ix_occurrences_waiting",
+        "not_before",
+        postgresql_where=text("state = 'queued' AND attempt > 1"),
+    ),
+    Index(
+        "ix_occurrences_expiring",
+        "expires_at",
+        postgresql_where=text("state = 'queued' AND expires_at IS NOT NULL"),
+    ),
     Index("ix_occurrences_context_id", "context_id"),
+    postgresql_partition_by="RANGE (scheduled_for)",
 )
 
 # ---- attempts: written by the executor --------------------------------------------------------------
@@ -383,9 +509,8 @@ run_attempts = Table(
     _required("session_id", Uuid),
     _instant("started_at", now=True),
     _instant("ended_at"),
-    # job.completed as it is published, and when that was confirmed.
+    # job.completed as it is published.
     Column("outcome", JSONB),
-    _instant("published_at"),
     # The messages of the conversation: [{"role": …, "content": …}]
     Column("transcript", JSONB),
     PrimaryKeyConstraint("run_id", "attempt"),
@@ -395,13 +520,18 @@ run_attempts = Table(
         name="ended_with_outcome",
     ),
     Index("ix_run_attempts_lease_until", "lease_until", postgresql_where=text("state <> 'ended'")),
-    Index(
-        "ix_run_attempts_unpublished",
-        "ended_at",
-        postgresql_where=text("state = 'ended' AND published_at IS NULL"),
-    ),
     Index("ix_run_attempts_ended_at", "ended_at", postgresql_where=text("state = 'ended'")),
     Index("ix_run_attempts_context_id", "context_id"),
+)
+
+# Outcomes whose publication is not confirmed; narrow, so that confirming does not write the outcome again.
+unpublished_outcomes = Table(
+    "unpublished_outcomes",
+    metadata,
+    Column("run_id", Uuid),
+    Column("attempt", Integer),
+    _instant("created_at", now=True),
+    PrimaryKeyConstraint("run_id", "attempt"),
 )
 
 # ---- the record: written by results -----------------------------------------------------------------
@@ -432,8 +562,6 @@ agent_execution_results = Table(
     _required("started_at", DateTime(timezone=True)),
     _required("completed_at", DateTime(timezone=True)),
     _instant("created_at", now=True),
-    # When result.recorded was confirmed by the bus.
-    _instant("announced_at"),
     _one_of("status", *RUN_STATUSES),
     _one_of("trigger", *TRIGGERS),
     CheckConstraint("length(result_content) <= 50000", name="result_content_length"),
@@ -442,15 +570,21 @@ agent_execution_results = Table(
     Index("ix_agent_execution_results_schedule_id", "schedule_id", text("created_at DESC")),
     Index("ix_agent_execution_results_context_id", "context_id", text("created_at DESC")),
     Index("ix_agent_execution_results_created_at", text("created_at DESC"), text("run_id DESC")),
-    Index(
-        "ix_agent_execution_results_unannounced", "created_at", postgresql_where=text("announced_at IS NULL")
-    ),
+)
+
+# Results that result.recorded was not confirmed for.
+unannounced_results = Table(
+    "unannounced_results",
+    metadata,
+    Column("run_id", Uuid, primary_key=True),
+    _instant("created_at", now=True),
 )
 
 job_statistics = Table(
     "job_statistics",
     metadata,
     Column("job_id", Uuid, ForeignKey("scheduled_jobs.id", ondelete="CASCADE"), primary_key=True),
+    _required("context_id", Uuid),
     _required("run_count", BigInteger, "0"),
     _required("error_count", BigInteger, "0"),
     _required("consecutive_failures", Integer, "0"),
@@ -461,6 +595,7 @@ job_statistics = Table(
     Column("last_run_duration_ms", BigInteger),
     _one_of("last_run_status", *RUN_STATUSES),
     CheckConstraint("length(last_run_result) <= 2000", name="last_run_result_length"),
+    Index("ix_job_statistics_context_id", "context_id"),
 )
 
 conversations = Table(
@@ -518,7 +653,7 @@ notifications = Table(
     _required("body", default="''"),
     _instant("created_at", now=True),
     UniqueConstraint("run_id", "category"),
-    _one_of("category", "success", "error", "approval_needed"),
+    _one_of("category", "success", "error", "approval_needed", "paused"),
     Index("ix_notifications_context_id", "context_id", text("created_at DESC")),
     Index("ix_notifications_created_at", text("created_at DESC"), text("id DESC")),
 )

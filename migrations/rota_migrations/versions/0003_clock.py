@@ -1,0 +1,408 @@
+"""The clock's whole schedule: kinds, bounds, exclusions, policies; the ledger in monthly partitions.
+
+Confirmations of published outcomes and results move out of the wide rows into narrow ones, which are
+deleted when the bus has confirmed.
+"""
+
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+# What makes the clock go by another definition when it changes.
+SCHEDULE_COLUMNS = (
+    "cron_expression",
+    "seconds_field",
+    "timezone",
+    "dst_gap",
+    "dst_repeat",
+    "start_at",
+    "end_at",
+    "max_runs",
+    "jitter_seconds",
+    "excluded_dates",
+    "excluded_instants",
+    "calendar_dates",
+    "is_enabled",
+    "paused_until",
+    "catch_up_policy",
+    "catch_up_window_seconds",
+    "catch_up_max_runs",
+    "overlap_policy",
+)
+
+
+def upgrade() -> None:
+    _extend_definitions()
+    _create_calendars()
+    _create_revisions()
+    _create_cancellations()
+    _extend_timers()
+    _partition_occurrences()
+    _narrow_confirmations()
+    _touch_trigger()
+    _protect()
+
+
+def _extend_definitions() -> None:
+    op.execute("""
+        ALTER TABLE agent_configurations ADD COLUMN max_concurrent_runs integer,
+            ADD CONSTRAINT ck_agent_configurations_max_concurrent_runs
+                CHECK (max_concurrent_runs BETWEEN 1 AND 1000)
+    """)
+    op.execute("""
+        ALTER TABLE scheduled_jobs
+            ADD COLUMN seconds_field boolean NOT NULL DEFAULT false,
+            ADD COLUMN excluded_dates date[] NOT NULL DEFAULT '{}',
+            ADD COLUMN excluded_instants timestamptz[] NOT NULL DEFAULT '{}',
+            ADD COLUMN calendars text[] NOT NULL DEFAULT '{}',
+            ADD COLUMN calendar_dates date[] NOT NULL DEFAULT '{}',
+            ADD COLUMN tool text,
+            ADD COLUMN arguments jsonb NOT NULL DEFAULT '{}',
+            ADD COLUMN paused_by uuid,
+            ADD COLUMN paused_until timestamptz,
+            ADD COLUMN resume_catch_up text NOT NULL DEFAULT 'none',
+            ADD COLUMN resumed_at timestamptz,
+            ADD COLUMN retry_backoff text NOT NULL DEFAULT 'fixed',
+            ADD COLUMN retry_backoff_max_seconds integer NOT NULL DEFAULT 3600,
+            ADD COLUMN catch_up_max_runs integer NOT NULL DEFAULT 100,
+            ADD COLUMN queue_ttl_seconds integer,
+            ADD COLUMN schedule_since timestamptz NOT NULL DEFAULT now(),
+            ADD CONSTRAINT fk_scheduled_jobs_paused_by
+                FOREIGN KEY (paused_by) REFERENCES users (id) ON DELETE SET NULL,
+            DROP CONSTRAINT ck_scheduled_jobs_cron_expression_length,
+            ADD CONSTRAINT ck_scheduled_jobs_cron_expression_length CHECK (length(cron_expression) <= 4200),
+            ADD CONSTRAINT ck_scheduled_jobs_retry_backoff_max_seconds
+                CHECK (retry_backoff_max_seconds BETWEEN 1 AND 86400),
+            ADD CONSTRAINT ck_scheduled_jobs_catch_up_max_runs CHECK (catch_up_max_runs BETWEEN 1 AND 1000),
+            ADD CONSTRAINT ck_scheduled_jobs_queue_ttl_seconds CHECK (queue_ttl_seconds >= 1),
+            ADD CONSTRAINT ck_scheduled_jobs_resume_catch_up
+                CHECK (resume_catch_up IN ('none', 'latest', 'all')),
+            ADD CONSTRAINT ck_scheduled_jobs_retry_backoff CHECK (retry_backoff IN ('fixed', 'exponential'))
+    """)
+    op.execute("""
+        ALTER TABLE run_requests
+            ADD COLUMN trigger text NOT NULL DEFAULT 'manual',
+            ADD COLUMN scheduled_for timestamptz,
+            ADD COLUMN overlap_policy text,
+            ADD CONSTRAINT ck_run_requests_trigger CHECK (trigger IN ('manual', 'backfill')),
+            ADD CONSTRAINT ck_run_requests_overlap_policy
+                CHECK (overlap_policy IN ('skip', 'buffer_one', 'allow', 'cancel_other', 'queue')),
+            ADD CONSTRAINT ck_run_requests_backfill_with_instant
+                CHECK ((trigger = 'backfill') = (scheduled_for IS NOT NULL))
+    """)
+
+
+def _create_calendars() -> None:
+    op.execute("""
+        CREATE TABLE calendars (
+            id uuid NOT NULL DEFAULT gen_random_uuid() CONSTRAINT pk_calendars PRIMARY KEY,
+            context_id uuid NOT NULL
+                CONSTRAINT fk_calendars_context_id REFERENCES contexts (id) ON DELETE CASCADE,
+            name text NOT NULL CONSTRAINT ck_calendars_name_length CHECK (length(name) BETWEEN 1 AND 255),
+            dates date[] NOT NULL DEFAULT '{}'
+                CONSTRAINT ck_calendars_dates_count CHECK (cardinality(dates) <= 5000),
+            created_at timestamptz NOT NULL DEFAULT now(),
+            updated_at timestamptz NOT NULL DEFAULT now(),
+            CONSTRAINT uq_calendars_context_id_name UNIQUE (context_id, name)
+        )
+    """)
+
+
+def _create_revisions() -> None:
+    op.execute("""
+        CREATE TABLE job_revisions (
+            job_id uuid NOT NULL
+                CONSTRAINT fk_job_revisions_job_id REFERENCES scheduled_jobs (id) ON DELETE CASCADE,
+            generation bigint NOT NULL,
+            context_id uuid NOT NULL
+                CONSTRAINT fk_job_revisions_context_id REFERENCES contexts (id) ON DELETE CASCADE,
+            valid_from timestamptz NOT NULL,
+            valid_until timestamptz NOT NULL,
+            definition jsonb NOT NULL,
+            CONSTRAINT pk_job_revisions PRIMARY KEY (job_id, generation)
+        )
+    """)
+    op.execute("CREATE INDEX ix_job_revisions_context_id ON job_revisions (context_id)")
+
+
+def _create_cancellations() -> None:
+    op.execute("""
+        CREATE TABLE run_cancellations (
+            run_id uuid NOT NULL DEFAULT gen_random_uuid() CONSTRAINT pk_run_cancellations PRIMARY KEY,
+            context_id uuid NOT NULL
+                CONSTRAINT fk_run_cancellations_context_id REFERENCES contexts (id) ON DELETE CASCADE,
+            job_id uuid NOT NULL,
+            scheduled_for timestamptz NOT NULL,
+            requested_by uuid
+                CONSTRAINT fk_run_cancellations_requested_by REFERENCES users (id) ON DELETE SET NULL,
+            reason text NOT NULL DEFAULT '',
+            changed_xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+            created_at timestamptz NOT NULL DEFAULT now()
+        )
+    """)
+    op.execute("CREATE INDEX ix_run_cancellations_changed_xid ON run_cancellations (changed_xid)")
+    op.execute("CREATE INDEX ix_run_cancellations_context_id ON run_cancellations (context_id)")
+
+
+def _extend_timers() -> None:
+    op.execute("""
+        ALTER TABLE job_timers
+            ADD COLUMN context_id uuid,
+            ADD COLUMN accounted_until timestamptz,
+            ADD COLUMN wake_at timestamptz,
+            ADD COLUMN runs integer NOT NULL DEFAULT 0,
+            ADD COLUMN failures_in_a_row integer NOT NULL DEFAULT 0,
+            ADD COLUMN paused_at timestamptz,
+            ADD COLUMN pause_reason text
+    """)
+    # An instant that is due now is the first that is not accounted for.
+    op.execute("""
+        UPDATE job_timers t
+        SET context_id = j.context_id, wake_at = t.next_run_at,
+            accounted_until = least(t.next_run_at - interval '1 second', clock_timestamp())
+        FROM scheduled_jobs j WHERE j.id = t.job_id
+    """)
+    op.execute("""
+        ALTER TABLE job_timers
+            ALTER COLUMN context_id SET NOT NULL, ALTER COLUMN accounted_until SET NOT NULL
+    """)
+    op.execute("DROP INDEX ix_job_timers_next_run_at")
+    op.execute("CREATE INDEX ix_job_timers_wake_at ON job_timers (wake_at) WHERE wake_at IS NOT NULL")
+    op.execute("CREATE INDEX ix_job_timers_context_id ON job_timers (context_id)")
+    op.execute("ALTER TABLE job_statistics ADD COLUMN context_id uuid")
+    op.execute("""
+        UPDATE job_statistics s SET context_id = j.context_id FROM scheduled_jobs j WHERE j.id = s.job_id
+    """)
+    op.execute("ALTER TABLE job_statistics ALTER COLUMN context_id SET NOT NULL")
+    op.execute("CREATE INDEX ix_job_statistics_context_id ON job_statistics (context_id)")
+
+
+def _partition_occurrences() -> None:
+    op.execute("ALTER TABLE occurrences RENAME TO occurrences_0002")
+    op.execute("ALTER TABLE occurrences_0002 RENAME CONSTRAINT pk_occurrences TO pk_occurrences_0002")
+    op.execute("ALTER TABLE occurrences_0002 DROP CONSTRAINT fk_occurrences_context_id")
+    for index in (
+        "uq_occurrences_job_id_scheduled_for",
+        "ix_occurrences_job_id_created_at",
+        "ix_occurrences_open",
+        "ix_occurrences_queued",
+        "ix_occurrences_context_id",
+    ):
+        op.execute(f"DROP INDEX {index}")
+    op.execute("""
+        CREATE TABLE occurrences (
+            run_id uuid NOT NULL,
+            job_id uuid NOT NULL,
+            context_id uuid NOT NULL,
+            scheduled_for timestamptz NOT NULL,
+            effective_at timestamptz NOT NULL,
+            trigger text NOT NULL,
+            state text NOT NULL,
+            disposition text,
+            reason_code text,
+            reason text,
+            instants integer NOT NULL DEFAULT 1,
+            last_instant timestamptz,
+            coalesced_into uuid,
+            stands_for integer NOT NULL DEFAULT 1,
+            first_instant timestamptz,
+            attempt integer NOT NULL DEFAULT 1,
+            failures integer NOT NULL DEFAULT 0,
+            losses integer NOT NULL DEFAULT 0,
+            priority smallint NOT NULL DEFAULT 5,
+            is_exclusive boolean NOT NULL DEFAULT true,
+            requested_by uuid,
+            prompt_context text NOT NULL DEFAULT '',
+            not_before timestamptz NOT NULL DEFAULT now(),
+            expires_at timestamptz,
+            dispatched_at timestamptz,
+            check_at timestamptz,
+            cancelled_at timestamptz,
+            cancel_reason text,
+            started_at timestamptz,
+            closed_at timestamptz,
+            created_at timestamptz NOT NULL DEFAULT now(),
+            CONSTRAINT pk_occurrences PRIMARY KEY (run_id, scheduled_for),
+            CONSTRAINT fk_occurrences_context_id
+                FOREIGN KEY (context_id) REFERENCES contexts (id) ON DELETE CASCADE,
+            CONSTRAINT ck_occurrences_trigger CHECK (trigger IN ('schedule', 'manual', 'backfill')),
+            CONSTRAINT ck_occurrences_state CHECK (state IN ('queued', 'dispatched', 'closed')),
+            CONSTRAINT ck_occurrences_disposition
+                CHECK (disposition IN ('ran', 'skipped', 'missed', 'coalesced', 'suppressed')),
+            CONSTRAINT ck_occurrences_closed_with_disposition CHECK (
+                (state = 'closed') = (disposition IS NOT NULL) AND (state = 'closed') = (closed_at IS NOT NULL)),
+            CONSTRAINT ck_occurrences_counts CHECK (
+                instants >= 1 AND stands_for >= 1 AND attempt >= 1 AND failures >= 0 AND losses >= 0)
+        ) PARTITION BY RANGE (scheduled_for)
+    """)
+    for name, columns, condition in (
+        ("job_id", "job_id, scheduled_for DESC", None),
+        ("open", "job_id", "closed_at IS NULL"),
+        ("queued", "context_id, priority, effective_at, run_id", "state = 'queued'"),
+        ("dispatched", "context_id", "state = 'dispatched'"),
+        ("waiting", "not_before", "state = 'queued' AND attempt > 1"),
+        ("expiring", "expires_at", "state = 'queued' AND expires_at IS NOT NULL"),
+        ("context_id", "context_id", None),
+    ):
+        where = f" WHERE {condition}" if condition else ""
+        op.execute(f"CREATE INDEX ix_occurrences_{name} ON occurrences ({columns}){where}")
+    # What lies in no month that has a partition: backfills of long ago.
+    op.execute("CREATE TABLE occurrences_others PARTITION OF occurrences DEFAULT")
+    _create_partition_function()
+    op.execute("""
+        INSERT INTO occurrences
+            (run_id, job_id, context_id, scheduled_for, effective_at, trigger, state, disposition, reason,
+             instants, last_instant, coalesced_into, attempt, failures, losses, priority, requested_by,
+             prompt_context, not_before, dispatched_at, started_at, closed_at, created_at)
+        SELECT run_id, job_id, context_id, scheduled_for, effective_at, trigger,
+               CASE WHEN state IN ('running', 'parked') THEN 'dispatched' ELSE state END, disposition, reason,
+               instants, last_instant, coalesced_into, attempt, failures, losses, priority, requested_by,
+               prompt_context, not_before, dispatched_at, started_at, closed_at, created_at
+        FROM occurrences_0002
+    """)
+    op.execute("DROP TABLE occurrences_0002")
+
+
+def _create_partition_function() -> None:
+    """Runs as the owner of the ledger: the ticker may keep its months, and nothing else of the schema."""
+    op.execute("""
+        CREATE FUNCTION rota_keep_months(retention interval) RETURNS integer
+        LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET timezone = 'UTC' AS $$
+        DECLARE
+            month date;
+            partition text;
+            dropped integer := 0;
+            has_open boolean;
+        BEGIN
+            PERFORM pg_advisory_xact_lock(hashtext('rota_keep_months'));
+            FOR month IN SELECT generate_series(date_trunc('month', now()) - interval '1 month',
+                                                date_trunc('month', now()) + interval '2 months', '1 month')
+            LOOP
+                partition := 'occurrences_' || to_char(month, 'YYYY_MM');
+                IF to_regclass(partition) IS NULL AND NOT EXISTS (
+                    SELECT 1 FROM occurrences_others
+                    WHERE scheduled_for >= month AND scheduled_for < month + interval '1 month')
+                THEN
+                    EXECUTE format('CREATE TABLE %I PARTITION OF occurrences FOR VALUES FROM (%L) TO (%L)',
+                                   partition, month::timestamptz, (month + interval '1 month')::timestamptz);
+                END IF;
+            END LOOP;
+            FOR partition IN
+                SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+                WHERE i.inhparent = 'occurrences'::regclass AND c.relname ~ '^occurrences_\\d{4}_\\d{2}$'
+                  AND to_date(right(c.relname, 7), 'YYYY_MM') + interval '1 month' <= now() - retention
+            LOOP
+                EXECUTE format('SELECT EXISTS (SELECT 1 FROM %I WHERE closed_at IS NULL)', partition)
+                    INTO has_open;
+                IF NOT has_open THEN
+                    EXECUTE format('DROP TABLE %I', partition);
+                    dropped := dropped + 1;
+                END IF;
+            END LOOP;
+            DELETE FROM occurrences_others
+            WHERE scheduled_for < now() - retention AND closed_at < now() - retention;
+            RETURN dropped;
+        END $$
+    """)
+    op.execute("REVOKE ALL ON FUNCTION rota_keep_months(interval) FROM PUBLIC")
+    op.execute("GRANT EXECUTE ON FUNCTION rota_keep_months(interval) TO rota_ticker")
+    op.execute("SELECT rota_keep_months(interval '90 days')")
+
+
+def _narrow_confirmations() -> None:
+    op.execute("""
+        CREATE TABLE unpublished_outcomes (
+            run_id uuid NOT NULL,
+            attempt integer NOT NULL,
+            created_at timestamptz NOT NULL DEFAULT now(),
+            CONSTRAINT pk_unpublished_outcomes PRIMARY KEY (run_id, attempt)
+        )
+    """)
+    op.execute("""
+        INSERT INTO unpublished_outcomes (run_id, attempt, created_at)
+        SELECT run_id, attempt, ended_at FROM run_attempts WHERE state = 'ended' AND published_at IS NULL
+    """)
+    op.execute("ALTER TABLE run_attempts DROP COLUMN published_at")
+    op.execute("""
+        CREATE TABLE unannounced_results (
+            run_id uuid NOT NULL CONSTRAINT pk_unannounced_results PRIMARY KEY,
+            created_at timestamptz NOT NULL DEFAULT now()
+        )
+    """)
+    op.execute("""
+        INSERT INTO unannounced_results (run_id, created_at)
+        SELECT run_id, created_at FROM agent_execution_results WHERE announced_at IS NULL
+    """)
+    op.execute("ALTER TABLE agent_execution_results DROP COLUMN announced_at")
+    # The bell needs no delivery: a notification is in it by being written.
+    op.execute("DELETE FROM deliveries WHERE channel = 'in_app'")
+    op.execute("""
+        ALTER TABLE deliveries DROP CONSTRAINT ck_deliveries_channel,
+            ADD CONSTRAINT ck_deliveries_channel CHECK (channel IN ('email', 'telegram', 'webhook'))
+    """)
+    op.execute("""
+        ALTER TABLE notifications DROP CONSTRAINT ck_notifications_category,
+            ADD CONSTRAINT ck_notifications_category
+                CHECK (category IN ('success', 'error', 'approval_needed', 'paused'))
+    """)
+
+
+def _touch_trigger() -> None:
+    """Keeps the definition that the clock went by until now, when it goes by another one from now on."""
+    changed = " OR ".join(f"NEW.{column} IS DISTINCT FROM OLD.{column}" for column in SCHEDULE_COLUMNS)
+    op.execute(f"""
+        CREATE OR REPLACE FUNCTION rota_touch_job() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            NEW.generation := OLD.generation + 1;
+            NEW.changed_xid := pg_current_xact_id();
+            NEW.updated_at := clock_timestamp();
+            IF {changed} THEN
+                NEW.schedule_since := NEW.updated_at;
+                INSERT INTO job_revisions (job_id, generation, context_id, valid_from, valid_until, definition)
+                VALUES (OLD.id, OLD.generation, OLD.context_id, OLD.schedule_since, NEW.updated_at,
+                        to_jsonb(OLD) - 'changed_xid');
+            END IF;
+            RETURN NEW;
+        END $$
+    """)
+
+
+def _protect() -> None:
+    grants = {
+        "rota_gateway": {
+            "SELECT, INSERT, UPDATE, DELETE": "calendars",
+            "SELECT, INSERT": "job_revisions, run_cancellations",
+            "SELECT": "occurrences",
+        },
+        "rota_ticker": {
+            "SELECT, INSERT, UPDATE": "occurrences",
+            "SELECT": "job_revisions, run_cancellations, agent_configurations",
+        },
+        "rota_executor": {"SELECT, INSERT, DELETE": "unpublished_outcomes", "SELECT": "occurrences"},
+        "rota_results": {"SELECT, INSERT, DELETE": "unannounced_results"},
+    }
+    for role, tables in grants.items():
+        for privileges, names in tables.items():
+            op.execute(f"GRANT {privileges} ON {names} TO {role}")
+    others = "rota_ticker, rota_executor, rota_results, rota_notifier"
+    visible = "context_id = ANY (ARRAY(SELECT rota_visible_contexts()))"
+    writable = "context_id = ANY (ARRAY(SELECT rota_writable_contexts()))"
+    for table in ("calendars", "job_revisions", "run_cancellations", "occurrences"):
+        op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+        op.execute(f"CREATE POLICY services ON {table} TO {others} USING (true) WITH CHECK (true)")
+        op.execute(f"CREATE POLICY gateway_select ON {table} FOR SELECT TO rota_gateway USING ({visible})")
+    for table in ("calendars", "job_revisions", "run_cancellations"):
+        op.execute(
+            f"CREATE POLICY gateway_insert ON {table} FOR INSERT TO rota_gateway WITH CHECK ({writable})"
+        )
+    for command in ("UPDATE", "DELETE"):
+        op.execute(
+            f"CREATE POLICY gateway_{command.lower()} ON calendars FOR {command} TO rota_gateway"
+            f" USING ({writable})"
+        )
+    for table in ("job_timers", "job_statistics"):
+        op.execute(f"DROP POLICY gateway_select ON {table}")
+        op.execute(f"CREATE POLICY gateway_select ON {table} FOR SELECT TO rota_gateway USING ({visible})")
