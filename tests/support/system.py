@@ -190,16 +190,25 @@ class System:
 
     # ---- jobs in numbers ----------------------------------------------------------------------
 
-    async def many_jobs(self, count: int, *, model: str, prompt: str = "Look.") -> UUID:
+    async def many_jobs(
+        self,
+        count: int,
+        *,
+        model: str = "scripted:noop",
+        prompt: str = "Look.",
+        tool: str | None = None,
+        at_once: int = 1000,
+    ) -> UUID:
         """A context of jobs that are due far in the future, planned; its id."""
-        context = await self.world.a_context()
+        context = await self.world.a_context(max_concurrent_runs=at_once)
         await self.world.an_agent(name="worker", model=model, context_id=context)
         await self.world.sql(
-            "INSERT INTO scheduled_jobs (context_id, name, cron_expression, agent_name, skill_prompt)"
-            " SELECT :c, 'job ' || n, '0 0 1 1 *', 'worker', :p FROM generate_series(1, :n) n",
+            "INSERT INTO scheduled_jobs (context_id, name, cron_expression, agent_name, skill_prompt, tool)"
+            " SELECT :c, 'job ' || n, '0 0 1 1 *', 'worker', :p, :t FROM generate_series(1, :n) n",
             c=context,
             n=count,
             p=prompt,
+            t=tool,
         )
 
         async def planned() -> bool:
@@ -218,7 +227,9 @@ class System:
     async def make_due(self, context: UUID) -> None:
         """Sets the timers of a context to now, as if their instant had come."""
         await self.world.sql(
-            "UPDATE job_timers SET next_run_at = date_trunc('milliseconds', clock_timestamp())"
+            "UPDATE job_timers SET accounted_until = n.instant - interval '1 s', next_run_at = n.instant,"
+            " wake_at = n.instant"
+            " FROM (SELECT date_trunc('milliseconds', clock_timestamp()) AS instant) n"
             " WHERE job_id IN (SELECT id FROM scheduled_jobs WHERE context_id = :c)",
             c=context,
         )

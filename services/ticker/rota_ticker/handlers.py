@@ -1,158 +1,263 @@
-"""The story of the ticker: plan what changed, fire what is due, dispatch it, close what ended."""
+"""The story of the ticker: plan, fire, admit, dispatch, follow what was dispatched until it has ended."""
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from uuid import UUID
-
-from prometheus_client import Counter, Histogram
 
 from rota_bus import Bus
 from rota_chassis import logs
 from rota_chassis.errors import RetryableError
 from rota_contracts.codec import decode_outcomes
-from rota_contracts.events import Event, JobClosed, JobCompleted, JobStarted
-from rota_ticker import domain
-from rota_ticker import repository as sql
-from rota_ticker.domain import Occurrence
-from rota_ticker.repository import Repository
+from rota_contracts.events import JobCompleted, JobPaused
+from rota_store import Connection, Database
+from rota_ticker import metrics
+from rota_ticker.domain.admission import admissible
+from rota_ticker.domain.attempts import Dispatched, ending_reason, pause_reason, retry_delay
+from rota_ticker.domain.jobs import Decision, Standing
+from rota_ticker.domain.planning import decide, new_timer, replan
+from rota_ticker.domain.requests import admit
+from rota_ticker.news import News
+from rota_ticker.repository import jobs, ledger, requests, timers
 
 log = logs.logger(__name__)
 
-OCCURRENCES = Counter(
-    "rota_occurrences_total", "Occurrences entered into the ledger", ["trigger", "disposition"]
-)
-DISPATCHED = Counter("rota_dispatched_total", "job.due events that were acknowledged")
-DISPATCH_LATENESS = Histogram(
-    "rota_dispatch_lateness_seconds",
-    "From the due instant to the moment it was claimed",
-    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5, 30, 300),
-)
+# Whoever dispatched an occurrence says so at once; unless somebody has begun it by then, it is said again.
+DISPATCH_GRACE = timedelta(seconds=5)
+NOBODY = Standing()
 
 
 class Ticker:
     """Several may run at once: rows are claimed, never owned."""
 
     def __init__(
-        self, repository: Repository, bus: Bus, *, batch_size: int = 500, redispatch_seconds: float = 60
+        self, database: Database, bus: Bus, *, batch_size: int = 500, redispatch_seconds: float = 60
     ) -> None:
-        self._repository = repository
+        self._database = database
         self._bus = bus
         self._batch_size = batch_size
         self._redispatch = timedelta(seconds=redispatch_seconds)
         # Everything before these transactions has been read.
         self._jobs_horizon = "0"
         self._requests_horizon = "0"
+        self._cancellations_horizon = "0"
         self.wake = asyncio.Event()
 
     async def plan(self) -> int:
         """Sets the timers of a batch of jobs that are new or changed; how many."""
-        horizon = await self._repository.horizon()
-        changed = await self._repository.changed_jobs(self._jobs_horizon, self._batch_size)
+        horizon = await jobs.horizon(self._database)
+        async with self._database.transaction() as connection:
+            changed = await jobs.changed(connection, self._jobs_horizon, self._batch_size)
+            if changed:
+                found = await timers.lock(connection, [job.id for job in changed])
+                due = [(job, found.get(job.id) or new_timer(job)) for job in changed]
+                now = await timers.clock(connection)
+                news = await self._decide(connection, [timers.Due(job, timer, now) for job, timer in due])
         if len(changed) < self._batch_size:
             self._jobs_horizon = horizon
-        if not changed:
-            return 0
-        plans = [domain.plan(job, due_since) for job, due_since in changed]
-        await self._repository.set_timers(plans)
-        for plan in plans:
-            if plan.error:
+        if changed:
+            await self._tell(news)
+        return len(changed)
+
+    async def fire(self) -> int:
+        """Claims a batch of due timers, enters what became due, advances them; how many."""
+        async with self._database.transaction() as connection:
+            due = await timers.due(connection, self._batch_size)
+            if not due:
+                return 0
+            news = await self._decide(connection, due)
+        for one in due:
+            if one.timer.next_run_at is not None:
+                metrics.LATENESS.observe((one.now - one.timer.next_run_at).total_seconds())
+        await self._tell(news)
+        return len(due)
+
+    async def _decide(self, connection: Connection, due: Sequence[timers.Due]) -> News:
+        """Decides on timers that are locked, and writes what follows."""
+        known = {one.job.id: one.job for one in due}
+        standings = await ledger.standings(connection, known)
+        stale = [one for one in due if one.timer.planned_generation != one.job.generation]
+        past = (
+            await jobs.revisions(connection, [(one.job.id, one.timer.planned_generation) for one in stale])
+            if stale
+            else {}
+        )
+        decisions: list[Decision] = []
+        for job, timer, now in due:
+            standing = standings.get(job.id, NOBODY)
+            if timer.planned_generation != job.generation:
+                decisions.append(replan(job, timer, past.get(job.id, []), now, standing))
+            else:
+                decisions.append(decide(job, timer, now, standing))
+        return await self._write(connection, decisions, News(jobs=known))
+
+    async def _write(self, connection: Connection, decisions: Sequence[Decision], news: News) -> News:
+        if replaced := {decision.plan.job_id for decision in decisions if decision.cancels_others}:
+            await self._replace(connection, replaced, news)
+        rows = [row for decision in decisions for row in decision.occurrences]
+        entered = await ledger.enter(connection, rows) if rows else set()
+        news.entered += [row for row in rows if row.run_id in entered]
+        await timers.set_all(connection, [decision.plan for decision in decisions])
+        for decision in decisions:
+            if decision.plan.error:
                 log.warning(
                     "a job cannot be planned",
                     action="unplannable",
-                    job_id=str(plan.job_id),
-                    reason=plan.error,
+                    job_id=str(decision.plan.job_id),
+                    reason=decision.plan.error,
                 )
-        return len(plans)
+        await self._admit(connection, {row.context_id for row in news.entered if not row.disposition}, news)
+        return news
 
-    async def admit_requests(self) -> int:
-        """Enters requested runs into the ledger and dispatches them; how many."""
-        async with self._repository.transaction() as connection:
-            requests = await sql.new_requests(connection, self._requests_horizon, self._batch_size)
-            if not requests:
-                self._requests_horizon = self._jobs_horizon
+    async def _replace(self, connection: Connection, job_ids: Iterable[UUID], news: News) -> None:
+        """Overlap `cancel_other`: what waits is skipped, what runs is asked to stop."""
+        await ledger.lock_admission(connection)
+        reason = "a newer run of the job takes its place"
+        open_ones = await ledger.open_of(connection, job_ids)
+        waiting = {key: reason for key, state in open_ones if state == "queued"}
+        running = {key: reason for key, state in open_ones if state == "dispatched"}
+        news.closed += await ledger.close(connection, waiting, "skipped", "replaced", state="queued")
+        news.cancelled += await ledger.cancel(connection, running)
+
+    async def _admit(self, connection: Connection, contexts: Iterable[UUID], news: News) -> None:
+        """Dispatches what fits into the room of these contexts."""
+        if not (concerned := list(contexts)):
+            return
+        await ledger.lock_admission(connection)
+        waiting = await ledger.candidates(connection, concerned, self._batch_size)
+        chosen = admissible(waiting, self._batch_size)
+        if not chosen:
+            return
+        news.is_cut = news.is_cut or len(chosen) == self._batch_size
+        runs = await ledger.dispatch(
+            connection, [(one.run_id, one.scheduled_for) for one in chosen], DISPATCH_GRACE
+        )
+        await self._with_jobs(connection, runs, news)
+
+    async def _with_jobs(self, connection: Connection, runs: Sequence[Dispatched], news: News) -> None:
+        """Looks up the definitions that the events carry; without its job a run has no purpose."""
+        if unknown := {run.job_id for run in runs} - news.jobs.keys():
+            news.jobs |= await jobs.by_id(connection, list(unknown))
+        news.runs += [run for run in runs if run.job_id in news.jobs]
+        if gone := [run for run in runs if run.job_id not in news.jobs]:
+            reasons = {(run.run_id, run.scheduled_for): "the job was deleted" for run in gone}
+            news.closed += await ledger.close(
+                connection, reasons, "suppressed", "job_deleted", state="dispatched"
+            )
+
+    async def admit_waiting(self) -> int:
+        """Closes what has waited too long, dispatches what waits and fits in by now; how many."""
+        news = News()
+        async with self._database.transaction() as connection:
+            contexts = await ledger.waiting_contexts(connection)
+            if not contexts:
                 return 0
-            busy = await sql.open_runs(connection, [request.job.id for request in requests])
-            rows = domain.admit(requests, await sql.clock(connection), busy)
-            entered = await sql.insert_occurrences(connection, rows)
-        if len(requests) < self._batch_size:
+            await ledger.lock_admission(connection)
+            news.closed += await ledger.expire(connection)
+            await self._admit(connection, contexts, news)
+        await self._tell(news)
+        return len(news.closed) + len(news.runs)
+
+    async def take_requests(self) -> int:
+        """Enters requested runs into the ledger, and takes cancellations to it; how many."""
+        news = News()
+        async with self._database.transaction() as connection:
+            new = await requests.new(connection, self._requests_horizon, self._batch_size)
+            if new:
+                news.jobs |= {request.job.id: request.job for request in new}
+                standings = await ledger.standings(connection, news.jobs)
+                rows, replaced = admit(new, standings)
+                if replaced:
+                    await self._replace(connection, replaced, news)
+                entered = await ledger.enter(connection, rows)
+                news.entered += [row for row in rows if row.run_id in entered]
+                await self._admit(
+                    connection, {row.context_id for row in news.entered if not row.disposition}, news
+                )
+        await self._tell(news)
+        if len(new) < self._batch_size:
             # No further: a request is read only once the timer of its job is there to be locked.
             self._requests_horizon = self._jobs_horizon
-        await self._announce([row for row in rows if row.run_id in entered])
-        return len(entered)
+        return len(new) + await self._take_cancellations()
 
-    async def fire(self) -> int:
-        """Claims a batch of due timers, enters their occurrences, advances them; how many."""
-        async with self._repository.transaction() as connection:
-            timers = await sql.claim_due_timers(connection, self._batch_size)
-            if not timers:
-                return 0
-            now = await sql.clock(connection)
-            busy = await sql.open_runs(connection, [timer.job.id for timer in timers])
-            decisions = domain.decide_all(timers, now, busy)
-            rows = [row for decision in decisions for row in decision.occurrences]
-            entered = await sql.insert_occurrences(connection, rows)
-            await sql.advance_timers(connection, [decision.plan for decision in decisions])
-        for timer in timers[: len(decisions)]:
-            DISPATCH_LATENESS.observe((now - timer.next_run_at).total_seconds())
-        await self._announce([row for row in rows if row.run_id in entered])
-        return len(decisions)
+    async def _take_cancellations(self) -> int:
+        news = News()
+        async with self._database.transaction() as connection:
+            asked = await requests.cancellations(connection, self._cancellations_horizon, self._batch_size)
+            if asked:
+                await ledger.lock_admission(connection)
+                reasons = {(one.run_id, one.scheduled_for): one.reason for one in asked}
+                news.closed += await ledger.close(connection, reasons, "skipped", "cancelled", state="queued")
+                news.cancelled += await ledger.cancel(connection, reasons)
+        await self._tell(news)
+        if len(asked) < self._batch_size:
+            # No further: what is to be cancelled must be in the ledger.
+            self._cancellations_horizon = self._requests_horizon
+        return len(news.closed) + len(news.cancelled)
 
-    async def _announce(self, rows: Sequence[Occurrence]) -> None:
-        """After the commit: dispatches what is to run, tells of what is closed."""
-        for row in rows:
-            OCCURRENCES.labels(row.trigger, row.disposition or "open").inc()
-            log.info(
-                "an occurrence is in the ledger",
-                action=row.disposition or "queued",
-                run_id=str(row.run_id),
-                job_id=str(row.job_id),
-                context_id=str(row.context_id),
-                scheduled_for=row.scheduled_for.isoformat(),
-                reason=row.reason,
-            )
-        try:
-            if fresh := [row.run_id for row in rows if row.state == "queued"]:
-                await self.dispatch(fresh)
-            await self._bus.publish([_closed_event(row) for row in rows if row.state == "closed"])
-        except RetryableError as error:  # the ledger has them: `dispatch` finds them again
-            log.warning("occurrences wait for NATS", action="dispatch_waits", error=str(error))
-
-    async def dispatch(self, fresh: Sequence[UUID] = ()) -> int:
-        """Publishes job.due for what is queued, then marks it; how many."""
-        queued = await self._repository.queued(fresh, self._batch_size)
-        if not queued:
-            return 0
-        if orphans := [one for one in queued if one.job is None]:
-            await self._repository.close_orphans(orphans)
-        events: list[Event] = [event for one in queued if (event := domain.due_event(one)) is not None]
-        await self._bus.publish(events)
-        await self._repository.mark_dispatched([one for one in queued if one.job is not None])
-        DISPATCHED.inc(len(events))
-        return len(events)
-
-    async def idle_seconds(self, at_most: float) -> float:
-        """How long nothing is due, by PostgreSQL's clock."""
-        now, following = await self._repository.next_instant()
-        if following is None:
-            return at_most
-        return min(at_most, max((following - now).total_seconds(), 0.0))
-
-    async def on_attempts(self, events: Sequence[JobStarted | JobCompleted]) -> None:
-        """Follows attempts: marks runs as running, closes those that ended, queues retries."""
-        started = [event for event in events if isinstance(event, JobStarted)]
-        completed = [event for event in events if isinstance(event, JobCompleted)]
-        if started:
-            await self._repository.mark_running(started)
-        if ended := [event for event in completed if event.final]:
-            await self._repository.close_ran(ended)
-        if failed := [event for event in completed if not event.final]:
-            await self._repository.queue_retries(failed)
+    async def on_completed(self, events: Sequence[JobCompleted]) -> None:
+        """Closes runs that ended, queues retries, pauses what fails too often, admits the next ones."""
+        ended = [event for event in events if event.final]
+        failed = [event for event in events if not event.final]
+        news = News()
+        async with self._database.transaction() as connection:
+            closed = await ledger.close_ran(connection, ended) if ended else {}
+            if failed:
+                await self._queue_retries(connection, failed)
+            await self._count_failures(connection, [event for event in ended if event.run_id in closed], news)
+            await self._admit(connection, set(closed.values()), news)
+        metrics.CLOSED.inc(len(closed))
+        if failed or news.is_cut:
             self.wake.set()
+        await self._tell(news)
+
+    async def _queue_retries(self, connection: Connection, events: Sequence[JobCompleted]) -> None:
+        delays = {
+            (one.run_id, one.scheduled_for): retry_delay(
+                one.run_id,
+                one.failures,
+                backoff=one.backoff,
+                first_seconds=one.first_seconds,
+                longest_seconds=one.longest_seconds,
+            )
+            for one in await ledger.failed(connection, events)
+        }
+        await ledger.queue_retries(connection, delays)
+
+    async def _count_failures(
+        self, connection: Connection, ended: Sequence[JobCompleted], news: News
+    ) -> None:
+        """Failures in a row; the order within a batch is that of the stream."""
+        succeeded = {event.job_id for event in ended if event.status != "error"}
+        if succeeded:
+            await timers.clear_failures(connection, list(succeeded))
+        failures = {event.job_id: event for event in ended if event.status == "error"}
+        if not failures:
+            return
+        counts = Counter(event.job_id for event in ended if event.status == "error")
+        for job in await timers.count_failures(connection, dict(counts)):
+            last = failures[job.job_id]
+            reason = pause_reason(job.failures, ending_reason(last)[1])
+            await timers.pause(connection, job.job_id, reason)
+            news.paused.append(
+                JobPaused(
+                    context_id=job.context_id,
+                    job_id=job.job_id,
+                    run_id=last.run_id,
+                    job_name=job.name,
+                    reason=reason,
+                    failures=job.failures,
+                )
+            )
 
     async def reconcile(self) -> int:
         """Compares open occurrences with their attempts and moves on what stands still; how many."""
-        lost = await self._repository.queue_lost()
+        news = News()
+        async with self._database.transaction() as connection:
+            lost = await ledger.queue_lost(connection)
+            unheard = await ledger.say_again(connection, self._redispatch)
+            await self._with_jobs(connection, unheard, news)
         for attempt in lost:
             log.warning(
                 "an attempt lost its executor",
@@ -163,27 +268,67 @@ class Ticker:
                 next_attempt=attempt.attempt,
                 executor=attempt.executor,
             )
-        unheard = await self._repository.queue_unheard(self._redispatch)
-        outcomes = await self._repository.unheard_outcomes(timedelta(seconds=10))
-        completed, problems = decode_outcomes(outcomes)
+        await self._tell(news)
+        outcomes, problems = decode_outcomes(
+            await ledger.unheard_outcomes(self._database, timedelta(seconds=10))
+        )
         for problem in problems:
             log.error("an outcome cannot be read", action="outcome_malformed", error=problem)
-        if completed:
-            await self.on_attempts(completed)
-        if lost or unheard:
+        if outcomes:
+            await self.on_completed(outcomes)
+        if lost:
             self.wake.set()
-        return len(lost) + len(unheard) + len(completed)
+        return len(lost) + len(unheard) + len(outcomes)
+
+    async def keep_months(self, retention: timedelta) -> int:
+        """Makes the ledger's coming months, drops those past the retention; how many were dropped."""
+        dropped = await ledger.keep_months(self._database, retention)
+        if dropped:
+            log.info("months of the ledger were dropped", action="months_dropped", months=dropped)
+        return dropped
+
+    async def idle_seconds(self, at_most: float) -> float:
+        """How long nothing is due, by PostgreSQL's clock."""
+        patience = await timers.until_next(self._database)
+        if patience is None:
+            return at_most
+        return min(at_most, max(patience.total_seconds(), 0.0))
+
+    async def _tell(self, news: News) -> None:
+        """After the commit: says what is to run and what is closed, and hints at what is to stop."""
+        if news.is_cut:
+            self.wake.set()
+        _log(news)
+        events = news.events()
+        try:
+            await self._bus.publish(events)
+            for hint in news.hints():
+                await self._bus.hint(hint)
+        except RetryableError as error:  # the ledger has them: `reconcile` says them again
+            log.warning("occurrences wait for NATS", action="dispatch_waits", error=str(error))
+            await ledger.check_soon(self._database, [(run.run_id, run.scheduled_for) for run in news.runs])
+            return
+        metrics.DISPATCHED.inc(len(news.runs))
 
 
-def _closed_event(row: Occurrence) -> Event:
-    assert row.disposition is not None
-    return JobClosed(
-        run_id=row.run_id,
-        job_id=row.job_id,
-        context_id=row.context_id,
-        scheduled_for=row.scheduled_for,
-        disposition=row.disposition,
-        reason=row.reason or "",
-        instants=row.instants,
-        last_instant=row.last_instant,
-    )
+def _log(news: News) -> None:
+    """What runs as planned is told in one line; what does not, each in its own."""
+    if news.runs:
+        log.info("runs are dispatched", action="dispatched", runs=len(news.runs))
+    for disposition, count in Counter((row.trigger, row.disposition) for row in news.entered).items():
+        metrics.OCCURRENCES.labels(disposition[0], disposition[1] or "open").inc(count)
+    for event in news.closings():
+        log.info(
+            "an occurrence does not run",
+            action=event.disposition,
+            run_id=str(event.run_id),
+            job_id=str(event.job_id),
+            context_id=str(event.context_id),
+            scheduled_for=event.scheduled_for.isoformat(),
+            instants=event.instants,
+            reason=event.reason,
+        )
+    for one in news.cancelled:
+        log.info("a run is to stop", action="cancel", run_id=str(one.run_id), reason=one.reason)
+    for job in news.paused:
+        log.warning("a job is paused", action="auto_paused", job_id=str(job.job_id), reason=job.reason)

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 from rota_bus import connected, serve
 from rota_chassis import logs
@@ -11,7 +13,6 @@ from rota_chassis.lifecycle import Lifetime, health_served, periodically
 from rota_contracts.streams import DEAD_LETTERS, JOBS, RUNS, TICKER_COMPLETIONS
 from rota_store import is_transient, opened
 from rota_ticker.handlers import Ticker
-from rota_ticker.repository import Repository
 from rota_ticker.settings import TickerSettings
 
 log = logs.logger(__name__)
@@ -26,7 +27,7 @@ async def wiring(settings: TickerSettings, lifetime: Lifetime) -> AsyncIterator[
     ):
         await bus.ensure([JOBS, RUNS, DEAD_LETTERS], [TICKER_COMPLETIONS])
         ticker = Ticker(
-            Repository(database),
+            database,
             bus,
             batch_size=settings.batch_size,
             redispatch_seconds=settings.redispatch_seconds,
@@ -37,9 +38,10 @@ async def wiring(settings: TickerSettings, lifetime: Lifetime) -> AsyncIterator[
 
         await bus.listen("job.changed.*.*", wake)
         await bus.listen("run.requested.*.*", wake)
+        await bus.listen("run.cancel.*.*", wake)
         completions = await bus.subscribe(TICKER_COMPLETIONS)
         serving = lifetime.spawn(
-            serve(completions, ticker.on_attempts, is_transient=is_transient), "completions"
+            serve(completions, ticker.on_completed, is_transient=is_transient), "completions"
         )
         lifetime.spawn(keep_time(ticker, settings.poll_seconds, lifetime.stopping), "clock")
         lifetime.spawn(
@@ -50,6 +52,15 @@ async def wiring(settings: TickerSettings, lifetime: Lifetime) -> AsyncIterator[
                 name="reconcile",
             ),
             "reconcile",
+        )
+        lifetime.spawn(
+            periodically(
+                functools.partial(ticker.keep_months, timedelta(days=settings.ledger_retention_days)),
+                seconds=3600,
+                stopping=lifetime.stopping,
+                name="months",
+            ),
+            "months",
         )
         yield
         await completions.stop()
@@ -66,11 +77,11 @@ async def keep_time(ticker: Ticker, poll_seconds: float, stopping: asyncio.Event
             if ticker.wake.is_set() or time.monotonic() >= next_poll:
                 ticker.wake.clear()
                 next_poll = time.monotonic() + poll_seconds
-                planned, admitted = await ticker.plan(), await ticker.admit_requests()
-                if planned or admitted:  # there may be more, after what is due by now
+                planned, requested = await ticker.plan(), await ticker.take_requests()
+                if planned or requested:  # there may be more, after what is due by now
                     ticker.wake.set()
             # Each time: a retry whose backoff is over does not wait for the poll.
-            while await ticker.dispatch():
+            while await ticker.admit_waiting():
                 pass
             patience = await ticker.idle_seconds(next_poll - time.monotonic())
         except Exception as error:  # noqa: BLE001  the edge of the loop: told, then tried again

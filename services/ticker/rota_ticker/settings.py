@@ -27,3 +27,10 @@ class TickerSettings(ServiceSettings):
         description="after how long without an attempt job.due is said again",
     )
     batch_size: int = Field(default=500, ge=1, le=1000, validation_alias="TICKER_BATCH_SIZE")
+    ledger_retention_days: int = Field(
+        default=90,
+        ge=1,
+        le=3650,
+        validation_alias="TICKER_LEDGER_RETENTION_DAYS",
+        description="how long the ledger is kept, in whole months",
+    )

@@ -1,0 +1,1 @@
+"""What the ticker decides, without a clock, a database or a bus."""

@@ -1,0 +1,80 @@
+"""Definitions as the ticker reads them."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from rota_store import Connection, Database, Row
+from rota_ticker.domain.jobs import Clockwork, Job, Revision
+
+JOB = """
+    j.id, j.context_id, j.owner_id, j.name, j.agent_name, j.skill_prompt, j.tool, j.arguments,
+    j.timeout_seconds, j.max_retries, j.priority, j.queue_ttl_seconds, j.auto_pause_after, j.resume_catch_up,
+    j.resumed_at, j.generation, j.schedule_since, j.updated_at,
+    j.cron_expression, j.seconds_field, j.timezone, j.dst_gap, j.dst_repeat, j.start_at, j.end_at, j.max_runs,
+    j.jitter_seconds, j.excluded_dates, j.excluded_instants, j.calendar_dates, j.is_enabled, j.paused_until,
+    j.catch_up_policy, j.catch_up_window_seconds, j.catch_up_max_runs, j.overlap_policy, j.created_at
+"""
+
+CHANGED = f"""
+    SELECT {JOB}
+    FROM scheduled_jobs j LEFT JOIN job_timers t ON t.job_id = j.id
+    WHERE j.changed_xid >= CAST(CAST(:horizon AS text) AS xid8)
+      AND (t.job_id IS NULL OR t.planned_generation < j.generation)
+    ORDER BY j.changed_xid LIMIT :limit
+"""
+
+BY_ID = f"SELECT {JOB} FROM scheduled_jobs j WHERE j.id = ANY (CAST(:job_ids AS uuid[]))"
+
+REVISIONS = """
+    SELECT r.job_id, r.generation, r.valid_from, r.valid_until, r.definition
+    FROM unnest(CAST(:job_ids AS uuid[]), CAST(:generations AS bigint[])) AS u (job_id, generation)
+    JOIN job_revisions r ON r.job_id = u.job_id AND r.generation >= u.generation
+    ORDER BY r.generation
+"""
+
+# A transaction id before which nothing can become visible any more.
+HORIZON = "SELECT CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text)"
+
+_document = msgspec.json.Decoder(dict[str, Any])
+
+
+async def horizon(database: Database) -> str:
+    return str((await database.fetch(HORIZON))[0][0])
+
+
+async def changed(connection: Connection, since: str, limit: int) -> list[Job]:
+    """Jobs changed since the horizon and not planned as they are now."""
+    return [job_of(row) for row in await connection.fetch(CHANGED, {"horizon": since, "limit": limit})]
+
+
+async def by_id(connection: Connection, job_ids: Sequence[UUID]) -> dict[UUID, Job]:
+    """Those of the jobs that are still there."""
+    return {row[0]: job_of(row) for row in await connection.fetch(BY_ID, {"job_ids": list(job_ids)})}
+
+
+async def revisions(connection: Connection, since: Sequence[tuple[UUID, int]]) -> dict[UUID, list[Revision]]:
+    """What the clock went by before, in order: of each job, from the given generation on."""
+    rows = await connection.fetch(
+        REVISIONS,
+        {"job_ids": [job_id for job_id, _ in since], "generations": [number for _, number in since]},
+    )
+    found: dict[UUID, list[Revision]] = {}
+    for row in rows:
+        clockwork = msgspec.convert(_document.decode(row[4]), Clockwork, strict=False)
+        found.setdefault(row[0], []).append(Revision(row[1], row[2], row[3], clockwork))
+    return found
+
+
+def job_of(row: Row) -> Job:
+    """The first columns of a row, in the order of JOB."""
+    columns = list(row[:37])
+    columns[7] = {} if columns[6] is None else _document.decode(columns[7])
+    columns[27:30] = [tuple(column) for column in columns[27:30]]
+    columns[18:] = [Clockwork(*columns[18:])]
+    return Job(*columns)
+
+
+JOB_COLUMNS = len(JOB.split(","))

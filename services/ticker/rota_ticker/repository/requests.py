@@ -1,0 +1,62 @@
+"""What people asked for: runs and cancellations, as the gateway wrote them."""
+
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from rota_store import Connection
+from rota_ticker.domain.requests import Request
+from rota_ticker.repository.jobs import JOB, job_of
+
+NEW = f"""
+    SELECT {JOB}, r.run_id, r.trigger, coalesce(r.scheduled_for, r.created_at) AS asked_for,
+           r.overlap_policy AS overlap, r.requested_by,
+           r.prompt_context,
+           NOT j.is_enabled OR coalesce(j.paused_until > clock_timestamp(), false)
+               OR (t.paused_at IS NOT NULL AND (j.resumed_at IS NULL OR j.resumed_at < t.paused_at))
+               AS is_paused
+    FROM run_requests r JOIN scheduled_jobs j ON j.id = r.job_id JOIN job_timers t ON t.job_id = r.job_id
+    WHERE r.changed_xid >= CAST(CAST(:horizon AS text) AS xid8)
+      AND NOT EXISTS (SELECT 1 FROM occurrences o WHERE o.run_id = r.run_id
+                      AND o.scheduled_for = coalesce(r.scheduled_for, r.created_at))
+    ORDER BY r.job_id, r.created_at, r.scheduled_for LIMIT :limit
+    FOR UPDATE OF t
+"""
+
+CANCELLATIONS = """
+    SELECT c.run_id, c.scheduled_for, c.reason
+    FROM run_cancellations c
+    JOIN occurrences o ON o.run_id = c.run_id AND o.scheduled_for = c.scheduled_for
+    WHERE c.changed_xid >= CAST(CAST(:horizon AS text) AS xid8)
+      AND o.closed_at IS NULL AND o.cancelled_at IS NULL
+    LIMIT :limit
+"""
+
+
+class Cancellation(NamedTuple):
+    run_id: UUID
+    scheduled_for: datetime
+    reason: str
+
+
+async def new(connection: Connection, horizon: str, limit: int) -> list[Request]:
+    """Requests since the horizon that are not in the ledger; the timers of their jobs are locked."""
+    rows = await connection.fetch(NEW, {"horizon": horizon, "limit": limit})
+    return [
+        Request(
+            run_id=row.run_id,
+            job=job_of(row),
+            trigger=row.trigger,
+            scheduled_for=row.asked_for,
+            overlap_policy=row.overlap,
+            requested_by=row.requested_by,
+            prompt_context=row.prompt_context,
+            is_paused=row.is_paused,
+        )
+        for row in rows
+    ]
+
+
+async def cancellations(connection: Connection, horizon: str, limit: int) -> list[Cancellation]:
+    rows = await connection.fetch(CANCELLATIONS, {"horizon": horizon, "limit": limit})
+    return [Cancellation(*row) for row in rows]

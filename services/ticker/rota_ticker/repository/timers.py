@@ -1,0 +1,151 @@
+"""How far each job is accounted for, and when it is due next."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+from rota_store import Connection, Database
+from rota_ticker.domain.jobs import Job, Plan, Timer
+from rota_ticker.repository.jobs import JOB, JOB_COLUMNS, job_of
+
+TIMER = "t.job_id, t.planned_generation, t.accounted_until, t.next_run_at, t.runs, t.paused_at"
+
+DUE = f"""
+    SELECT {JOB}, {TIMER}, clock_timestamp()
+    FROM job_timers t JOIN scheduled_jobs j ON j.id = t.job_id
+    WHERE t.wake_at <= clock_timestamp()
+    ORDER BY t.wake_at LIMIT :limit
+    FOR UPDATE OF t SKIP LOCKED
+"""
+
+LOCK = f"""
+    SELECT {TIMER} FROM job_timers t WHERE t.job_id = ANY (CAST(:job_ids AS uuid[]))
+    ORDER BY t.job_id FOR UPDATE OF t
+"""
+
+SET = """
+    INSERT INTO job_timers AS t
+        (job_id, context_id, planned_generation, accounted_until, next_run_at, wake_at, runs, paused_at,
+         pause_reason, error)
+    SELECT u.job_id, u.context_id, u.generation, u.accounted_until, u.next_run_at, u.wake_at, u.runs, u.paused_at,
+           NULL, u.error
+    FROM unnest(CAST(:job_ids AS uuid[]), CAST(:context_ids AS uuid[]), CAST(:generations AS bigint[]),
+                CAST(:accounted AS timestamptz[]), CAST(:nexts AS timestamptz[]), CAST(:wakes AS timestamptz[]),
+                CAST(:runs AS int[]), CAST(:paused AS timestamptz[]), CAST(:errors AS text[]))
+        AS u (job_id, context_id, generation, accounted_until, next_run_at, wake_at, runs, paused_at, error)
+    JOIN scheduled_jobs j ON j.id = u.job_id
+    ON CONFLICT (job_id) DO UPDATE
+    SET planned_generation = excluded.planned_generation, accounted_until = excluded.accounted_until,
+        next_run_at = excluded.next_run_at, wake_at = excluded.wake_at, runs = excluded.runs,
+        failures_in_a_row = CASE WHEN excluded.paused_at IS NULL AND t.paused_at IS NOT NULL
+                                 THEN 0 ELSE t.failures_in_a_row END,
+        pause_reason = CASE WHEN excluded.paused_at IS NULL THEN NULL ELSE t.pause_reason END,
+        paused_at = excluded.paused_at, error = excluded.error
+    WHERE t.planned_generation <= excluded.planned_generation
+"""
+
+# The next instant at which there is something to do, and the clock it is measured by.
+NEXT = """
+    SELECT clock_timestamp(),
+           least((SELECT min(wake_at) FROM job_timers WHERE wake_at IS NOT NULL),
+                 (SELECT min(not_before) FROM occurrences WHERE state = 'queued' AND attempt > 1
+                  AND not_before > clock_timestamp()),
+                 (SELECT min(expires_at) FROM occurrences WHERE state = 'queued' AND expires_at IS NOT NULL))
+"""
+
+CLEAR_FAILURES = """
+    UPDATE job_timers SET failures_in_a_row = 0
+    WHERE job_id = ANY (CAST(:job_ids AS uuid[])) AND failures_in_a_row > 0
+"""
+
+# A job that reaches its limit is paused, by whoever counted; the instants of the pause stay unaccounted.
+COUNT_FAILURES = """
+    WITH counted AS (
+        UPDATE job_timers t SET failures_in_a_row = t.failures_in_a_row + u.failures
+        FROM unnest(CAST(:job_ids AS uuid[]), CAST(:failures AS int[])) AS u (job_id, failures)
+        WHERE t.job_id = u.job_id
+        RETURNING t.job_id, t.failures_in_a_row, t.paused_at
+    )
+    SELECT c.job_id, j.context_id, j.name, c.failures_in_a_row
+    FROM counted c JOIN scheduled_jobs j ON j.id = c.job_id
+    WHERE j.is_enabled AND c.paused_at IS NULL AND c.failures_in_a_row >= j.auto_pause_after
+"""
+
+PAUSE = """
+    UPDATE job_timers SET paused_at = clock_timestamp(), pause_reason = :reason, next_run_at = NULL, wake_at = NULL
+    WHERE job_id = :job_id AND paused_at IS NULL
+"""
+
+
+class Due(NamedTuple):
+    job: Job
+    timer: Timer
+    now: datetime
+
+
+class Failing(NamedTuple):
+    """A job that failed as often as it may."""
+
+    job_id: UUID
+    context_id: UUID
+    name: str
+    failures: int
+
+
+async def due(connection: Connection, limit: int) -> list[Due]:
+    """Locks the timers that are due; no other ticker sees them until the transaction ends."""
+    return [
+        Due(job_of(row), Timer(*row[JOB_COLUMNS:-1]), row[-1])
+        for row in await connection.fetch(DUE, {"limit": limit})
+    ]
+
+
+async def lock(connection: Connection, job_ids: Sequence[UUID]) -> dict[UUID, Timer]:
+    """Locks the timers of the jobs, those that have one."""
+    rows = await connection.fetch(LOCK, {"job_ids": list(job_ids)})
+    return {row[0]: Timer(*row) for row in rows}
+
+
+async def set_all(connection: Connection, plans: Sequence[Plan]) -> None:
+    await connection.execute(
+        SET,
+        {
+            "job_ids": [plan.job_id for plan in plans],
+            "context_ids": [plan.context_id for plan in plans],
+            "generations": [plan.generation for plan in plans],
+            "accounted": [plan.accounted_until for plan in plans],
+            "nexts": [plan.next_run_at for plan in plans],
+            "wakes": [plan.wake_at for plan in plans],
+            "runs": [plan.runs for plan in plans],
+            "paused": [plan.paused_at for plan in plans],
+            "errors": [plan.error for plan in plans],
+        },
+    )
+
+
+async def until_next(database: Database) -> timedelta | None:
+    """How long nothing is to be done, by PostgreSQL's clock; None when nothing is planned at all."""
+    now, following = (await database.fetch(NEXT))[0]
+    return None if following is None else following - now
+
+
+async def clear_failures(connection: Connection, job_ids: Sequence[UUID]) -> None:
+    await connection.execute(CLEAR_FAILURES, {"job_ids": list(job_ids)})
+
+
+async def count_failures(connection: Connection, failures: dict[UUID, int]) -> list[Failing]:
+    """Adds failures in a row; the jobs that are to be paused for it."""
+    rows = await connection.fetch(
+        COUNT_FAILURES, {"job_ids": list(failures), "failures": list(failures.values())}
+    )
+    return [Failing(*row) for row in rows]
+
+
+async def pause(connection: Connection, job_id: UUID, reason: str) -> None:
+    await connection.execute(PAUSE, {"job_id": job_id, "reason": reason})
+
+
+async def clock(connection: Connection) -> datetime:
+    moment: datetime = (await connection.fetch("SELECT clock_timestamp()"))[0][0]
+    return moment

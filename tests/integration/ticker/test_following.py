@@ -1,0 +1,159 @@
+"""What the ticker does with what it dispatched: ends, retries, losses, silence."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from rota_contracts.codec import encode_payload
+from rota_ticker.handlers import Ticker
+from rota_ticker.service import keep_time
+from tests.support.attempts import an_ended_attempt, an_unreadable_outcome
+from tests.support.completions import a_completion
+from tests.support.eventually import eventually
+from tests.support.ticking import a_ticker, completed, ledger, make_due, said
+from tests.support.world import World
+
+
+async def test_what_was_committed_and_not_published_is_published_later(world: World) -> None:
+    ticker = await a_ticker(world)
+    job = await world.a_job(await world.a_context())
+    run = await world.an_occurrence(job, check_at=datetime.now(UTC))
+    assert await ticker.reconcile() == 1
+    assert await world.value("SELECT state FROM occurrences WHERE run_id = :r", r=run) == "dispatched"
+    assert [event.run_id for event in await said(world)] == [run]
+    assert await ticker.reconcile() == 0
+
+
+async def test_a_run_that_ended_closes_its_occurrence_once(world: World) -> None:
+    ticker = await a_ticker(world)
+    job = await world.a_job(await world.a_context())
+    await ticker.plan()
+    await make_due(world, job)
+    await ticker.fire()
+    [due] = await said(world)
+    await ticker.on_completed([completed(due)])
+    late = completed(due, status="error", error_kind="internal", error_message="late")
+    await ticker.on_completed([late, completed(due)])
+    [row] = await ledger(world)
+    assert (row.state, row.disposition, row.reason_code) == ("closed", "ran", "success")
+
+
+async def test_a_failed_attempt_that_may_be_retried_is_dispatched_again_after_the_backoff(
+    world: World,
+) -> None:
+    ticker = await a_ticker(world)
+    job = await world.a_job(await world.a_context(), max_retries=1, retry_backoff_seconds=60)
+    await ticker.plan()
+    await make_due(world, job)
+    await ticker.fire()
+    [due] = await said(world)
+    failed = completed(due, status="error", final=False, error_kind="model_error", error_message="no")
+    await ticker.on_completed([failed])
+    await ticker.on_completed([failed])  # delivered twice
+    [row] = await world.sql("SELECT * FROM occurrences")
+    assert (row.state, row.attempt, row.failures) == ("queued", 2, 1)
+    assert row.not_before > datetime.now(UTC) + timedelta(seconds=50)
+    assert await ticker.admit_waiting() == 0
+    await world.sql("UPDATE occurrences SET not_before = now()")
+    assert await ticker.admit_waiting() == 1
+    again = (await said(world))[-1]
+    assert (again.run_id, again.attempt, again.failures) == (due.run_id, 2, 1)
+
+
+async def test_a_retry_is_dispatched_when_its_backoff_is_over_and_nothing_spins_until_then(
+    world: World,
+) -> None:
+    ticker = await a_ticker(world)
+    await world.an_occurrence(
+        await world.a_job(await world.a_context(), cron_expression="0 0 1 1 *"),
+        state="queued",
+        dispatched_at=None,
+        attempt=2,
+        not_before=datetime.now(UTC) + timedelta(seconds=1),
+    )
+    rounds = 0
+
+    class Counted(Ticker):
+        async def idle_seconds(self, at_most: float) -> float:
+            nonlocal rounds
+            rounds += 1
+            return await super().idle_seconds(at_most)
+
+    counted = Counted(ticker._database, ticker._bus)
+    stopping = asyncio.Event()
+    clock = asyncio.create_task(keep_time(counted, 60, stopping))
+
+    async def dispatched() -> bool:
+        return bool(await world.value("SELECT state = 'dispatched' FROM occurrences"))
+
+    await eventually(dispatched, seconds=5, what="the retry, long before the next poll")
+    stopping.set()
+    await clock
+    assert rounds < 20
+
+
+@pytest.mark.parametrize(("state", "losses"), [("running", 1), ("released", 0)])
+async def test_a_run_whose_executor_vanished_is_dispatched_again(
+    world: World, state: str, losses: int
+) -> None:
+    ticker = await a_ticker(world)
+    context = await world.a_context()
+    run = await world.an_occurrence(await world.a_job(context))
+    await world.sql(
+        "INSERT INTO run_attempts"
+        " (run_id, attempt, context_id, job_id, executor, state, lease_until, session_id)"
+        " SELECT run_id, 1, context_id, job_id, 'gone', :state, now() - interval '3 s', gen_random_uuid()"
+        " FROM occurrences",
+        state=state,
+    )
+    assert await ticker.reconcile() == 1
+    assert await ticker.reconcile() == 0
+    assert await ticker.admit_waiting() == 1
+    [row] = await world.sql("SELECT * FROM occurrences WHERE run_id = :r", r=run)
+    assert (row.state, row.attempt, row.losses) == ("dispatched", 2, losses)
+
+
+async def test_a_dispatch_that_nobody_began_is_said_again_and_stored_once(world: World) -> None:
+    ticker = await a_ticker(world)
+    job = await world.a_job(await world.a_context())
+    await ticker.plan()
+    await make_due(world, job)
+    await ticker.fire()
+    await world.sql("UPDATE occurrences SET check_at = now()")
+    assert await ticker.reconcile() == 1
+    assert await ticker.reconcile() == 0
+    assert len(await said(world)) == 1
+
+
+async def test_an_outcome_whose_news_was_lost_still_closes_the_occurrence(world: World) -> None:
+    ticker = await a_ticker(world)
+    job = await world.a_job(await world.a_context())
+    await ticker.plan()
+    await make_due(world, job)
+    await ticker.fire()
+    [due] = await said(world)
+    await world.sql(
+        "INSERT INTO run_attempts (run_id, attempt, context_id, job_id, executor, state, lease_until,"
+        " session_id, ended_at, outcome) SELECT run_id, 1, context_id, job_id, 'e', 'ended', now(),"
+        " gen_random_uuid(), now() - interval '1 minute', CAST(:outcome AS jsonb) FROM occurrences",
+        outcome=encode_payload(completed(due)).decode(),
+    )
+    assert await ticker.reconcile() == 1
+    assert await world.value("SELECT disposition FROM occurrences") == "ran"
+
+
+async def test_an_outcome_that_cannot_be_read_does_not_hold_up_the_others(world: World) -> None:
+    ticker = await a_ticker(world)
+    context = await world.a_context()
+    runs = []
+    for _ in range(2):
+        job = await world.a_job(context)
+        run_id = await world.an_occurrence(job)
+        instant = await world.value("SELECT scheduled_for FROM occurrences WHERE run_id = :r", r=run_id)
+        runs.append(a_completion(context, job, run_id=run_id, scheduled_for=instant))
+    await an_unreadable_outcome(world, runs[0])
+    await an_ended_attempt(world, runs[1])
+    assert await ticker.reconcile() == 1
+    closed = await world.sql("SELECT run_id FROM occurrences WHERE closed_at IS NOT NULL")
+    assert [row.run_id for row in closed] == [runs[1].run_id]
