@@ -1,13 +1,15 @@
 """One attempt that this executor holds: from the claim until its outcome is written or it is given up."""
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Literal
 
 from rota_bus import Delivery
 from rota_contracts.events import JobCompleted, JobDue
 from rota_executor.domain import Record
-from rota_executor.errors import LeaseLostError
+from rota_executor.errors import CancelledRunError, LeaseLostError
 from rota_executor.repository import AttemptKey
 
 
@@ -25,6 +27,9 @@ class Attempt:
         self.record = Record()
         self.completed: JobCompleted | None = None
         self.gone: Literal["lease_lost", "released"] | None = None
+        # Why a person or the ledger wants the run ended.
+        self.stop_reason: str | None = None
+        self._is_working = False
         self.task: asyncio.Task[None] | None = None
         self._timer = asyncio.get_running_loop().call_at(deadline, self.lose)
 
@@ -40,6 +45,34 @@ class Attempt:
     def hand_over(self) -> None:
         """Stops the run so that another executor may start it anew."""
         self._give_up("released")
+
+    def stop(self, reason: str) -> None:
+        """Ends the work; the attempt then ends as cancelled, with the reason."""
+        if self.stop_reason is None:
+            self.stop_reason = reason
+            if self._is_working and self.gone is None and self.task is not None:
+                self.task.cancel()
+
+    @contextlib.contextmanager
+    def stoppable(self) -> Iterator[None]:
+        """What `stop` ends, also when it was called before.
+
+        Raises:
+            CancelledRunError: it was ended, with the reason.
+
+        """
+        self._is_working = True
+        try:
+            if self.stop_reason is not None:
+                raise CancelledRunError(self.stop_reason)
+            yield
+        except asyncio.CancelledError:
+            if self.stop_reason is None or self.gone is not None or self.task is None:
+                raise
+            self.task.uncancel()
+            raise CancelledRunError(self.stop_reason) from None
+        finally:
+            self._is_working = False
 
     def close(self) -> None:
         self._timer.cancel()

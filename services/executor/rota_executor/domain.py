@@ -131,7 +131,7 @@ def completed(
         content=cut_content(clean(outcome.content), MAX_CONTENT),
         execution_duration_ms=round(duration / timedelta(milliseconds=1)),
         session_id=session_id_for(event.run_id, event.attempt),
-        agent_name=event.job.agent_name,
+        agent_name=f"tool:{event.job.tool}" if event.job.tool else event.job.agent_name,
         prompt=clean(prompt_of(event))[:MAX_PROMPT],
         trigger=event.trigger,
         scheduled_for=event.scheduled_for,
@@ -147,6 +147,7 @@ def completed(
         agent_revision=record.agent_revision,
         model=record.model,
         owner_id=event.job.owner_id,
+        tool=event.job.tool,
     )
 
 

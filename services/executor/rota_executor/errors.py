@@ -18,6 +18,10 @@ class InvalidConfigurationError(RunError, PermanentError):
     kind = "invalid_configuration"
 
 
+class CancelledRunError(RunError, PermanentError):
+    kind = "cancelled"
+
+
 class LostRunError(RunError, PermanentError):
     kind = "lost"
 

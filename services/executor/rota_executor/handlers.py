@@ -26,6 +26,8 @@ Did = Literal["started", "postponed", "dead"] | Verdict
 ELSEWHERE_SECONDS = 5.0  # if the other's lease expires meanwhile, the message is stale by then
 RETRY_SECONDS = 1.0
 ANNOUNCE_SECONDS = 2.0
+# What has ended by then needs no announcement: its end says when it began.
+ANNOUNCE_AFTER_SECONDS = 0.1
 
 
 class Handlers:
@@ -37,6 +39,7 @@ class Handlers:
         self._runs = runs
         self._publish = publish
         self._executor = executor
+        self._announcing: set[asyncio.Task[None]] = set()
 
     async def on_job_due(self, batch: list[Delivery]) -> Sequence[Did]:
         """Starts what can be claimed and settles what cannot; what was done, per delivery."""
@@ -79,32 +82,43 @@ class Handlers:
         for delivery in batch:
             key = _key(delivery)
             if key in won and key not in attempts:
-                attempts[key] = Attempt(delivery, started_at=won[key], claimed=asked, deadline=deadline)
+                attempt = Attempt(delivery, started_at=won[key].started_at, claimed=asked, deadline=deadline)
+                attempt.stop_reason = won[key].stop
+                attempts[key] = attempt
         self._start(list(attempts.values()))
         return {attempt.delivery for attempt in attempts.values()}
 
     def _start(self, attempts: list[Attempt]) -> None:
         if not attempts:
             return
-        loading = asyncio.create_task(self._prepare(attempts), name="prepare")
+        with_agents = [attempt for attempt in attempts if attempt.event.job.tool is None]
+        loading = (
+            asyncio.create_task(
+                agents.load(self._repository, [attempt.event for attempt in with_agents]), name="agents"
+            )
+            if with_agents
+            else None
+        )
         for attempt in attempts:
             if attempt.event.attempt == 1:
                 metrics.LATENESS.observe(
                     max(0.0, (attempt.started_at - attempt.event.effective_at).total_seconds())
                 )
-            self._runs.start(attempt, loading)
-        _cancel_with(loading, {attempt.task for attempt in attempts if attempt.task is not None})
-
-    async def _prepare(self, attempts: list[Attempt]) -> LoadedAgents:
-        events = [attempt.event for attempt in attempts]
-        loaded, _ = await asyncio.gather(agents.load(self._repository, events), self._announce(attempts))
-        return loaded
+            self._runs.start(attempt, loading if attempt.event.job.tool is None else None)
+        if loading:
+            _cancel_with(loading, {attempt.task for attempt in with_agents if attempt.task is not None})
+        announcing = asyncio.create_task(self._announce(attempts), name="announce")
+        self._announcing.add(announcing)
+        announcing.add_done_callback(self._announcing.discard)
 
     async def _announce(self, attempts: list[Attempt]) -> None:
-        """Says that they began; nothing depends on it, so that failing to is only logged."""
+        """Says of those that go on that they began; nothing depends on it: failing to is only logged."""
+        await asyncio.sleep(ANNOUNCE_AFTER_SECONDS)
         try:
             async with asyncio.timeout(ANNOUNCE_SECONDS):
-                await self._publish([_started(a.event, a.started_at, self._executor) for a in attempts])
+                await self._publish(
+                    [_started(a.event, a.started_at, self._executor) for a in attempts if a.completed is None]
+                )
         except Exception as error:  # noqa: BLE001  whatever it is, the runs go on
             log.warning("starts were not announced", action="announce_failed", error=repr(error))
 

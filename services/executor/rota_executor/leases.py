@@ -4,6 +4,7 @@ An attempt stops by itself a tenth of the lease before it ends, whatever has bec
 """
 
 import asyncio
+from uuid import UUID
 
 from rota_executor.attempt import Attempt
 from rota_executor.repository import AttemptKey, Repository
@@ -57,3 +58,19 @@ class Leases:
                 attempt.lose()
             # With the outcome on its way, the write of the outcome itself decides.
         return len(renewed)
+
+    def stop(self, run_id: UUID, reason: str) -> None:
+        """Ends the run, if it is here."""
+        for attempt in self.held():
+            if attempt.event.run_id == run_id:
+                attempt.stop(reason)
+
+    async def look_for_stops(self) -> int:
+        """Asks the ledger which runs are to stop: a hint may be lost; how many are."""
+        keys = [(attempt.event.run_id, attempt.event.scheduled_for) for attempt in self.held()]
+        if not keys:
+            return 0
+        stops = await self._repository.stops(keys)
+        for run_id, reason in stops.items():
+            self.stop(run_id, reason)
+        return len(stops)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from rota_bus import ack_all
 from rota_chassis import logs
 from rota_contracts.codec import MalformedEventError, decode_payload, encode_payload
 from rota_contracts.events import Event, JobCompleted
@@ -18,7 +19,7 @@ from rota_store import is_transient
 log = logs.logger(__name__)
 
 Publish = Callable[[Sequence[Event]], Awaitable[None]]
-MAX_BATCH = 100
+MAX_BATCH = 1000
 MAX_SWEPT = 200
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 
@@ -31,11 +32,11 @@ class _Entry:
     is_plain: bool = False
 
     def ended(self) -> Ended:
-        transcript = [] if self.is_plain else bounded_transcript(self.attempt.record.transcript)
+        transcript = None if self.is_plain else bounded_transcript(self.attempt.record.transcript)
         return Ended(
             self.attempt.key,
             encode_payload(self.completed).decode(),
-            msgspec.json.encode(transcript).decode(),
+            msgspec.json.encode(transcript).decode() if transcript else None,
         )
 
     def settle(self, *, written: bool) -> None:
@@ -159,5 +160,4 @@ class Outbox:
             log.warning(
                 "outcomes wait for the sweep", action="publish_failed", count=len(entries), error=repr(error)
             )
-        for entry in entries:
-            await entry.attempt.delivery.ack()
+        await ack_all(entry.attempt.delivery for entry in entries)

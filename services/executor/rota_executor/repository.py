@@ -30,7 +30,14 @@ class Ended:
 
     key: AttemptKey
     outcome: str
-    transcript: str
+    transcript: str | None
+
+
+class Claimed(NamedTuple):
+    """An attempt that was won; `stop` says why it is to end before it begins."""
+
+    started_at: datetime
+    stop: str | None
 
 
 class Unpublished(NamedTuple):
@@ -41,7 +48,10 @@ class Unpublished(NamedTuple):
 # One row per attempt of a batch.
 _ATTEMPTS = "unnest(CAST(:run_ids AS uuid[]), CAST(:attempts AS int[])) AS d(run_id, attempt)"
 # What a message says of an occurrence is believed only where the ledger says the same.
-_OCCURRENCE = "o.run_id = d.run_id AND o.job_id = d.job_id AND o.context_id = d.context_id"
+_OCCURRENCE = (
+    "o.run_id = d.run_id AND o.scheduled_for = d.scheduled_for AND o.job_id = d.job_id"
+    " AND o.context_id = d.context_id"
+)
 # Measured by the clock, not by now(): a process that froze after the begin of its transaction is late.
 _LEASE = "clock_timestamp() + make_interval(secs => :lease_seconds)"
 
@@ -52,19 +62,27 @@ class Repository:
         self._executor = executor
         self._lease_seconds = lease_seconds
 
-    async def claim(self, events: Sequence[JobDue]) -> dict[AttemptKey, datetime]:
-        """Claims attempts whose occurrence is open and at this attempt; the won ones and when they started."""
+    async def claim(self, events: Sequence[JobDue]) -> dict[AttemptKey, Claimed]:
+        """Claims attempts whose occurrence is open and at this attempt; the won ones."""
         rows = await self._database.fetch(
             f"""
-            INSERT INTO run_attempts
-                (run_id, attempt, context_id, job_id, executor, state, lease_until, session_id)
-            SELECT o.run_id, o.attempt, o.context_id, o.job_id, :executor, 'running', {_LEASE}, d.session_id
-            FROM unnest(CAST(:run_ids AS uuid[]), CAST(:attempts AS int[]), CAST(:job_ids AS uuid[]),
-                        CAST(:context_ids AS uuid[]), CAST(:session_ids AS uuid[]))
-                AS d(run_id, attempt, job_id, context_id, session_id)
-            JOIN occurrences o ON {_OCCURRENCE} AND o.attempt = d.attempt AND o.closed_at IS NULL
-            ON CONFLICT DO NOTHING
-            RETURNING run_id, attempt, started_at
+            WITH found AS MATERIALIZED (
+                SELECT o.run_id, o.attempt, o.context_id, o.job_id, o.cancel_reason, d.session_id
+                FROM unnest(CAST(:run_ids AS uuid[]), CAST(:attempts AS int[]), CAST(:job_ids AS uuid[]),
+                            CAST(:context_ids AS uuid[]), CAST(:instants AS timestamptz[]),
+                            CAST(:session_ids AS uuid[]))
+                    AS d(run_id, attempt, job_id, context_id, scheduled_for, session_id)
+                JOIN occurrences o ON {_OCCURRENCE} AND o.attempt = d.attempt AND o.closed_at IS NULL
+            ), won AS (
+                INSERT INTO run_attempts
+                    (run_id, attempt, context_id, job_id, executor, state, lease_until, session_id)
+                SELECT run_id, attempt, context_id, job_id, :executor, 'running', {_LEASE}, session_id
+                FROM found
+                ON CONFLICT DO NOTHING
+                RETURNING run_id, attempt, started_at
+            )
+            SELECT w.run_id, w.attempt, w.started_at, f.cancel_reason
+            FROM won w JOIN found f ON f.run_id = w.run_id
             """,
             {
                 **_messages(events),
@@ -73,7 +91,7 @@ class Repository:
                 "lease_seconds": self._lease_seconds,
             },
         )
-        return {AttemptKey(row.run_id, row.attempt): row.started_at for row in rows}
+        return {AttemptKey(row[0], row[1]): Claimed(row[2], row[3]) for row in rows}
 
     async def standings(self, events: Sequence[JobDue]) -> dict[AttemptKey, Standing]:
         """Why attempts could not be claimed."""
@@ -82,7 +100,8 @@ class Repository:
             SELECT d.run_id, d.attempt, a.state, o.attempt AS current_attempt,
                    (o.run_id IS NOT NULL AND o.closed_at IS NULL) AS occurrence_open
             FROM unnest(CAST(:run_ids AS uuid[]), CAST(:attempts AS int[]), CAST(:job_ids AS uuid[]),
-                        CAST(:context_ids AS uuid[])) AS d(run_id, attempt, job_id, context_id)
+                        CAST(:context_ids AS uuid[]), CAST(:instants AS timestamptz[]))
+                AS d(run_id, attempt, job_id, context_id, scheduled_for)
             LEFT JOIN run_attempts a ON a.run_id = d.run_id AND a.attempt = d.attempt
             LEFT JOIN occurrences o ON {_OCCURRENCE}
             """,
@@ -131,10 +150,24 @@ class Repository:
         )
         return {AttemptKey(row.run_id, row.attempt) for row in rows}
 
+    async def stops(self, keys: Sequence[tuple[UUID, datetime]]) -> dict[UUID, str]:
+        """Which of the runs, named by id and nominal instant, are to stop, and why."""
+        rows = await self._database.fetch(
+            """
+            SELECT o.run_id, coalesce(o.cancel_reason, '')
+            FROM unnest(CAST(:run_ids AS uuid[]), CAST(:instants AS timestamptz[])) AS d(run_id, scheduled_for)
+            JOIN occurrences o ON o.run_id = d.run_id AND o.scheduled_for = d.scheduled_for
+            WHERE o.cancelled_at IS NOT NULL
+            """,
+            {"run_ids": [run_id for run_id, _ in keys], "instants": [instant for _, instant in keys]},
+        )
+        return {row[0]: row[1] for row in rows}
+
     async def end(self, outcomes: Sequence[Ended]) -> set[AttemptKey]:
         """Writes outcomes of attempts whose lease is held; the others have no outcome from here."""
         rows = await self._database.fetch(
             """
+            WITH ended AS (
             UPDATE run_attempts a
             SET state = 'ended', ended_at = clock_timestamp(),
                 outcome = CAST(d.outcome AS jsonb), transcript = CAST(d.transcript AS jsonb)
@@ -144,6 +177,9 @@ class Repository:
             WHERE a.run_id = d.run_id AND a.attempt = d.attempt
               AND a.state = 'running' AND a.executor = :executor AND a.lease_until >= clock_timestamp()
             RETURNING a.run_id, a.attempt
+            )
+            INSERT INTO unpublished_outcomes (run_id, attempt) SELECT run_id, attempt FROM ended
+            RETURNING run_id, attempt
             """,
             {
                 **_arrays([ended.key for ended in outcomes]),
@@ -169,8 +205,8 @@ class Repository:
     async def mark_published(self, keys: Sequence[AttemptKey]) -> None:
         await self._database.execute(
             f"""
-            UPDATE run_attempts a SET published_at = now()
-            FROM {_ATTEMPTS} WHERE a.run_id = d.run_id AND a.attempt = d.attempt
+            DELETE FROM unpublished_outcomes u
+            USING {_ATTEMPTS} WHERE u.run_id = d.run_id AND u.attempt = d.attempt
             """,
             _arrays(keys),
         )
@@ -179,10 +215,10 @@ class Repository:
         """Outcomes whose publication nobody has confirmed, oldest first, of any executor."""
         rows = await self._database.fetch(
             """
-            SELECT run_id, attempt, outcome::text AS outcome FROM run_attempts
-            WHERE state = 'ended' AND published_at IS NULL
-              AND ended_at < now() - make_interval(secs => :age)
-            ORDER BY ended_at LIMIT :limit
+            SELECT u.run_id, u.attempt, CAST(a.outcome AS text) AS outcome
+            FROM unpublished_outcomes u JOIN run_attempts a ON a.run_id = u.run_id AND a.attempt = u.attempt
+            WHERE u.created_at < now() - make_interval(secs => :age)
+            ORDER BY u.created_at LIMIT :limit
             """,
             {"age": older_than_seconds, "limit": limit},
         )
@@ -194,6 +230,7 @@ def _messages(events: Sequence[JobDue]) -> dict[str, list[object]]:
         **_arrays([AttemptKey(event.run_id, event.attempt) for event in events]),
         "job_ids": [event.job_id for event in events],
         "context_ids": [event.context_id for event in events],
+        "instants": [event.scheduled_for for event in events],
     }
 
 

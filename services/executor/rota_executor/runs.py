@@ -35,8 +35,8 @@ class Runs:
         self._outbox = outbox
         self._max_losses = max_losses
 
-    def start(self, attempt: Attempt, agents: "asyncio.Task[LoadedAgents]") -> None:
-        """Runs an attempt that was claimed as soon as the agents are loaded."""
+    def start(self, attempt: Attempt, agents: "asyncio.Task[LoadedAgents] | None") -> None:
+        """Runs an attempt that was claimed: at once, or as soon as the agents are loaded."""
         self._leases.hold(attempt)
         attempt.task = asyncio.create_task(self._run(attempt, agents), name=f"run-{attempt.key.run_id}")
         metrics.RUNNING.inc()
@@ -74,7 +74,7 @@ class Runs:
         if tasks:
             await asyncio.wait(tasks, timeout=seconds)
 
-    async def _run(self, attempt: Attempt, agents: "asyncio.Task[LoadedAgents]") -> None:
+    async def _run(self, attempt: Attempt, agents: "asyncio.Task[LoadedAgents] | None") -> None:
         structlog.contextvars.bind_contextvars(**ids(attempt.event))
         try:
             outcome = await self._outcome(attempt, agents)
@@ -109,9 +109,9 @@ class Runs:
             duration_ms=attempt.completed.execution_duration_ms,
         )
 
-    async def _outcome(self, attempt: Attempt, agents: "asyncio.Task[LoadedAgents]") -> Outcome:
+    async def _outcome(self, attempt: Attempt, agents: "asyncio.Task[LoadedAgents] | None") -> Outcome:
         try:
-            return await self._answer(attempt, agents)
+            return await self._work(attempt, agents)
         except RunError as error:
             return Outcome("error", error_kind=error.kind, error_message=str(error))
         except Exception as error:  # noqa: BLE001  a run always ends in an outcome
@@ -124,16 +124,26 @@ class Runs:
             told = failures.run_error(error, attempt.event.job.agent_name, None)
             return Outcome("error", error_kind=InternalRunError.kind, error_message=str(told))
 
-    async def _answer(self, attempt: Attempt, agents: "asyncio.Task[LoadedAgents]") -> Outcome:
-        event = attempt.event
-        if event.losses >= self._max_losses:
-            raise LostRunError(lost_message(event.losses))
-        # The task is shared by a batch: one run that is cancelled must not cancel it for the others.
-        agent = (await asyncio.shield(agents)).of(event)
+    async def _work(self, attempt: Attempt, agents: "asyncio.Task[LoadedAgents] | None") -> Outcome:
+        """The answer, unless somebody wants the run ended before."""
+        if attempt.event.losses >= self._max_losses:
+            raise LostRunError(lost_message(attempt.event.losses))
+        with attempt.stoppable():
+            return await self._answer(attempt, agents)
+
+    async def _answer(self, attempt: Attempt, agents: "asyncio.Task[LoadedAgents] | None") -> Outcome:
+        event, record = attempt.event, attempt.record
         seconds = event.job.timeout_seconds
         try:
             async with asyncio.timeout(seconds) as limit:
-                return await self._runtime.run(agent, prompt_of(event), attempt.record, attempt.require_lease)
+                if agents is None:
+                    assert event.job.tool is not None
+                    return await self._runtime.call(
+                        event.job.tool, event.job.arguments, record, attempt.require_lease
+                    )
+                # The task is shared by a batch: one run that is cancelled must not cancel it for the others.
+                agent = (await asyncio.shield(agents)).of(event)
+                return await self._runtime.run(agent, prompt_of(event), record, attempt.require_lease)
         except TimeoutError:
             if limit.expired():
                 raise RunTimeoutError(timeout_message(seconds)) from None

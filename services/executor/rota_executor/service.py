@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 
 from rota_bus import Bus, Subscription, connected
 from rota_chassis.lifecycle import Lifetime, health_served, periodically
+from rota_contracts.codec import MalformedEventError, decode_payload
+from rota_contracts.events import RunStopping
 from rota_contracts.streams import DEAD_LETTERS, EXECUTOR, JOBS
 from rota_executor.adapters import tools
 from rota_executor.adapters.models import Models, ModelServers
@@ -66,9 +68,23 @@ async def _running(
             periodically(outbox.sweep, seconds=settings.sweep_seconds, stopping=drained, name="sweep"),
             "sweep",
         ),
+        lifetime.spawn(
+            periodically(
+                leases.look_for_stops, seconds=leases.period, stopping=drained, name="cancellations"
+            ),
+            "cancellations",
+        ),
         lifetime.spawn(outbox.writing(), "outcomes"),
         lifetime.spawn(outbox.publishing(), "publications"),
     ]
+
+    async def stop(_subject: str, payload: bytes) -> None:
+        with contextlib.suppress(MalformedEventError):  # the ledger says it too
+            hint = decode_payload(RunStopping.TYPE, payload)
+            assert isinstance(hint, RunStopping)
+            leases.stop(hint.run_id, hint.reason)
+
+    await bus.listen("run.stopping.*.*", stop)
     subscription = await bus.subscribe(EXECUTOR, slots=settings.slots)
     consuming = lifetime.spawn(_consume(subscription, handlers), "job.due")
     try:

@@ -59,6 +59,8 @@ class Stage:
             "timeout_seconds": 30,
             "max_retries": 0,
             "generation": 1,
+            "tool": None,
+            "arguments": {},
         }
         job |= {name: changes.pop(name) for name in job if name in changes}
         now = datetime.now(UTC)
@@ -72,8 +74,15 @@ class Stage:
             "job": JobSnapshot(**job),
             **changes,
         }
-        if "run_id" not in values:
-            values["run_id"] = await self.world.an_occurrence(self.job_id, attempt=values["attempt"])
+        if "run_id" in values:
+            known = await self.world.sql(
+                "SELECT scheduled_for FROM occurrences WHERE run_id = :r", r=values["run_id"]
+            )
+            values["scheduled_for"] = known[0][0] if known else now
+        else:
+            values["run_id"] = await self.world.an_occurrence(
+                self.job_id, attempt=values["attempt"], scheduled_for=values["scheduled_for"]
+            )
         event = JobDue(**values)
         if publish:
             await self.ticker.publish([event])

@@ -1,5 +1,6 @@
 """Who may run an attempt: the claim, and what becomes of messages that lose it."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from uuid import uuid4
@@ -151,8 +152,16 @@ async def test_a_run_that_lost_two_executors_is_tried_again(stage: Stage) -> Non
 
 
 async def test_starts_are_announced(stage: Stage) -> None:
-    await stage.an_agent("scripted:noop")
-    completed = await stage.ran()
+    await stage.an_agent("scripted:slow")
+    completed = await stage.ran("sleep 0.5")
     (started,) = await stage.said("job.started")
     assert (started.run_id, started.session_id) == (completed.run_id, completed.session_id)
     assert started.started_at == completed.started_at
+
+
+async def test_the_start_of_a_run_that_has_ended_already_is_not_announced(stage: Stage) -> None:
+    await stage.an_agent("scripted:noop")
+    async with stage.executor():
+        await stage.completed(await stage.due())
+        await asyncio.sleep(0.2)
+    assert await stage.said("job.started") == []

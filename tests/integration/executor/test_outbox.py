@@ -43,7 +43,7 @@ async def test_the_sweep_publishes_an_outcome_that_its_executor_could_not(stage:
         assert (await stage.completed(event)).content == "from the grave"
 
         async def is_confirmed() -> bool:
-            return (await stage.attempt(event)).published_at is not None
+            return not await stage.world.sql("SELECT * FROM unpublished_outcomes")
 
         await eventually(is_confirmed)
 
@@ -72,7 +72,7 @@ async def test_an_outcome_that_could_not_be_published_stays_for_the_next_sweep(s
     outbox = Outbox(repository, publish, sweep_age_seconds=0)
     with pytest.raises(PublishError):
         await outbox.sweep()
-    assert (await stage.attempt(event)).published_at is None
+    assert await stage.world.value("SELECT run_id FROM unpublished_outcomes") == event.run_id
     assert await outbox.sweep() == 1
     assert await outbox.sweep() == 0
     assert (await stage.completed(event)).content == "say it again"
@@ -82,10 +82,13 @@ async def test_an_outcome_is_said_once_however_often_it_is_swept(stage: Stage) -
     await an_ended_attempt(stage, "once")
     async with stage.executor(EXECUTOR_SWEEP_SECONDS="0.05"):
         for _ in range(3):
-            await stage.world.sql("UPDATE run_attempts SET published_at = NULL")
+            await stage.world.sql(
+                "INSERT INTO unpublished_outcomes (run_id, attempt, created_at)"
+                " SELECT run_id, attempt, now() - interval '1 s' FROM run_attempts ON CONFLICT DO NOTHING"
+            )
 
             async def is_confirmed() -> bool:
-                return bool(await stage.world.value("SELECT published_at IS NOT NULL FROM run_attempts"))
+                return not await stage.world.sql("SELECT * FROM unpublished_outcomes")
 
             await eventually(is_confirmed)
     assert len(await stage.said("job.completed")) == 1

@@ -20,7 +20,7 @@ async def test_success(stage: Stage) -> None:
     assert completed.usage.requests == 1
     row = await stage.attempt(event)
     assert (row.state, json.loads(row.outcome)["status"]) == ("ended", "success")
-    assert row.published_at is not None
+    assert await stage.world.sql("SELECT * FROM unpublished_outcomes") == []
     assert json.loads(row.transcript) == [
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": "Do it."},

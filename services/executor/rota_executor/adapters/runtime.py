@@ -1,11 +1,14 @@
 """Runs an agent: its model, its tools behind the approval wrapper, its style. Built anew for every run."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic_ai.models import Model
 from pydantic_ai.toolsets import AbstractToolset
 
 from rota_chassis import logs
+from rota_contracts.events import Usage
 from rota_executor.adapters import approval, failures
 from rota_executor.adapters.approval import Guard, HoldsLease
 from rota_executor.adapters.conversation import converse
@@ -17,7 +20,7 @@ from rota_executor.adapters.session import Session
 from rota_executor.adapters.transcript import entry
 from rota_executor.agent import Agent, ToolLink
 from rota_executor.domain import Outcome, Record
-from rota_executor.errors import InternalRunError
+from rota_executor.errors import InternalRunError, InvalidConfigurationError, ToolFailedError
 
 log = logs.logger(__name__)
 
@@ -53,6 +56,26 @@ class Runtime:
                     origin=failures.origin(error),
                 )
             raise said from error
+
+    async def call(
+        self, name: str, arguments: Mapping[str, Any], record: Record, holds_lease: HoldsLease
+    ) -> Outcome:
+        """What a tool says, without a model.
+
+        Raises:
+            RunError: there is no such tool, it took too long, or it failed.
+
+        """
+        tool = self.registry.tool(name)
+        if tool is None:
+            known = ", ".join(sorted(self.registry.tool_names()))
+            raise InvalidConfigurationError(f"There is no tool {name!r} here; there are: {known}.")
+        record.usage = Usage(tool_calls=1)
+        try:
+            content = await Guard("auto", holds_lease, self.tool_timeout_seconds).call(tool, arguments)
+        except ToolFailedError as error:
+            raise ToolFailedError(f"The tool {name!r} failed: {error}.") from error
+        return Outcome("success", content)
 
     async def _answer(
         self, agent: Agent, model: Model, prompt: str, record: Record, holds_lease: HoldsLease
