@@ -32,46 +32,57 @@ def latest(events: Iterable[JobCompleted]) -> list[JobCompleted]:
     return list(best.values())
 
 
-def result_row(event: JobCompleted) -> dict[str, Any]:
-    """The columns of agent_execution_results, ready for JSON."""
-    content = normalise(event.content)
+def result_columns(events: Sequence[JobCompleted]) -> dict[str, list[Any]]:
+    """The columns of agent_execution_results, a value per event in each."""
+    contents = [normalise(event.content) for event in events]
+    return {
+        **_same_named(events, _SAME_NAMED),
+        "user_id": [event.owner_id for event in events],
+        "schedule_id": [event.job_id for event in events],
+        "job_name": [_text(event.job_name) for event in events],
+        "agent_name": [_text(event.agent_name) for event in events],
+        "prompt": [_text(event.prompt) for event in events],
+        "error_message": [event.error_message and _text(event.error_message) for event in events],
+        "result_content": [content[:MAX_CONTENT] for content in contents],
+        "pending_actions_created": [len(event.pending_actions) for event in events],
+        "metadata": [_metadata(event, len(content)) for event, content in zip(events, contents, strict=True)],
+        "usage": [msgspec.json.encode(event.usage).decode() for event in events],
+    }
+
+
+_SAME_NAMED = (
+    "run_id",
+    "context_id",
+    "agent_revision",
+    "status",
+    "error_kind",
+    "execution_duration_ms",
+    "attempt",
+    "trigger",
+    "session_id",
+    "scheduled_for",
+    "started_at",
+    "completed_at",
+)
+
+
+def _same_named(events: Sequence[JobCompleted], names: Iterable[str]) -> dict[str, list[Any]]:
+    return {name: [getattr(event, name) for event in events] for name in names}
+
+
+def _metadata(event: JobCompleted, length: int) -> str:
     metadata: dict[str, Any] = {
         "warnings": event.warnings,
         "model": event.model,
         "cron_expression": event.cron_expression,
     }
-    if len(content) > MAX_CONTENT:
-        metadata["content_length"] = len(content)
-    row = {
-        "run_id": event.run_id,
-        "context_id": event.context_id,
-        "user_id": event.owner_id,
-        "schedule_id": event.job_id,
-        "job_name": event.job_name,
-        "agent_name": event.agent_name,
-        "agent_revision": event.agent_revision,
-        "prompt": event.prompt,
-        "result_content": content[:MAX_CONTENT],
-        "status": event.status,
-        "error_kind": event.error_kind,
-        "error_message": event.error_message,
-        "pending_actions_created": len(event.pending_actions),
-        "execution_duration_ms": event.execution_duration_ms,
-        "metadata": metadata,
-        "usage": event.usage,
-        "attempt": event.attempt,
-        "trigger": event.trigger,
-        "session_id": event.session_id,
-        "scheduled_for": event.scheduled_for,
-        "started_at": event.started_at,
-        "completed_at": event.completed_at,
-    }
-    return _as_json(row)
+    if length > MAX_CONTENT:
+        metadata["content_length"] = length
+    return _text(msgspec.json.encode(metadata).decode().replace("\\u0000", ""))
 
 
-def _as_json(row: dict[str, Any]) -> dict[str, Any]:
-    plain: dict[str, Any] = without_nul(msgspec.to_builtins(row))
-    return plain
+def _text(value: str) -> str:
+    return value.replace("\0", "")
 
 
 def without_nul(value: Any) -> Any:
@@ -102,19 +113,20 @@ def pending_action_rows(event: JobCompleted) -> list[dict[str, Any]]:
     ]
 
 
-def statistics_rows(events: Iterable[JobCompleted]) -> list[dict[str, Any]]:
-    """What runs that were just recorded add to the statistics of their jobs, one row per job."""
+def statistics_columns(events: Iterable[JobCompleted]) -> dict[str, list[Any]]:
+    """What newly recorded runs add to the statistics of their jobs, a value per job in each column."""
     by_job: dict[UUID, list[JobCompleted]] = {}
     for event in sorted(events, key=lambda event: event.completed_at):
         by_job.setdefault(event.job_id, []).append(event)
-    return [_statistics(job_id, runs) for job_id, runs in by_job.items()]
+    rows = [_statistics(job_id, runs) for job_id, runs in sorted(by_job.items())]
+    return {name: [row[name] for row in rows] for name in rows[0]}
 
 
 def _statistics(job_id: UUID, runs: list[JobCompleted]) -> dict[str, Any]:
     last = runs[-1]
     failed = [run.status == "error" for run in runs]
     trailing = failed[::-1].index(False) if False in failed else len(failed)
-    row = {
+    return {
         "job_id": job_id,
         "run_count": len(runs),
         "error_count": sum(failed),
@@ -122,7 +134,6 @@ def _statistics(job_id: UUID, runs: list[JobCompleted]) -> dict[str, Any]:
         "last_run_id": last.run_id,
         "last_run_at": last.started_at,
         "last_run_status": last.status,
-        "last_run_result": (normalise(last.content) or last.error_message or "")[:MAX_SUMMARY],
+        "last_run_result": (normalise(last.content) or _text(last.error_message or ""))[:MAX_SUMMARY],
         "last_run_duration_ms": last.execution_duration_ms,
     }
-    return _as_json(row)

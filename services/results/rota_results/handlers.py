@@ -1,10 +1,10 @@
 """The story of results: record what ended, then say that it can be read."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from uuid import UUID
 
-from prometheus_client import Counter
+from prometheus_client import Counter as Metric
 
 from rota_bus import Bus
 from rota_chassis import logs
@@ -17,7 +17,7 @@ from rota_store import is_transient
 
 log = logs.logger(__name__)
 
-RECORDED = Counter("rota_results_total", "Results that were stored", ["status"])
+RECORDED = Metric("rota_results_total", "Results that were stored", ["status"])
 # How far back a restart looks for outcomes whose event was lost; the stream keeps as much.
 MEMORY = timedelta(days=3)
 # Outcomes are looked at again for this long after they ended.
@@ -41,13 +41,15 @@ class Recorder:
         recorded = await self._repository.record(final)
         for event in final:
             self._tell(event, stored=event.run_id in recorded)
-        await self._announce(list(recorded))
+        for status, count in Counter(event.status for event in final if event.run_id in recorded).items():
+            RECORDED.labels(status).inc(count)
+        await self._announce([_unannounced(event) for event in final if event.run_id in recorded])
         return len(recorded)
 
     def _tell(self, event: JobCompleted, *, stored: bool) -> None:
-        if stored:
-            RECORDED.labels(event.status).inc()
-        log.info(
+        # What went well is told by the row itself.
+        tell = log.info if event.status == "error" and stored else log.debug
+        tell(
             "a result is stored" if stored else "nothing new to store",
             action="recorded" if stored else "record_known",
             run_id=str(event.run_id),
@@ -58,11 +60,11 @@ class Recorder:
             error_kind=event.error_kind,
         )
 
-    async def _announce(self, fresh: Sequence[UUID]) -> int:
+    async def _announce(self, results: Sequence[Unannounced]) -> int:
         """Publishes result.recorded, and approval.requested where actions wait; how many results."""
-        results = await self._repository.unannounced(fresh)
         if not results:
             return 0
+        log.info("results are stored", action="results_recorded", results=len(results))
         try:
             await self._bus.publish([event for result in results for event in _announcements(result)])
         except RetryableError as error:  # the rows say that it is still to be done: `sweep`
@@ -73,7 +75,7 @@ class Recorder:
 
     async def sweep(self) -> int:
         """Records outcomes whose event never came and announces what was not; how many."""
-        announced = await self._announce([])
+        announced = await self._announce(await self._repository.unannounced())
         now = await self._repository.now()
         since = self._swept_until or now - MEMORY
         payloads = await self._repository.unrecorded(since)
@@ -104,6 +106,19 @@ class Recorder:
                 error=type(error).__name__,
             )
             return 0
+
+
+def _unannounced(event: JobCompleted) -> Unannounced:
+    return Unannounced(
+        run_id=event.run_id,
+        job_id=event.job_id,
+        context_id=event.context_id,
+        attempt=event.attempt,
+        status=event.status,
+        job_name=event.job_name,
+        owner_id=event.owner_id,
+        actions=event.pending_actions,
+    )
 
 
 def _announcements(result: Unannounced) -> list[Event]:

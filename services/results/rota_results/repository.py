@@ -14,44 +14,58 @@ from rota_store import Connection, Database
 # A result of a deleted context is dropped with it; of a deleted job it stays, without the reference.
 # A later attempt replaces an earlier one, never the other way round.
 RECORD = """
-    INSERT INTO agent_execution_results AS t
-        (run_id, context_id, user_id, schedule_id, job_name, agent_name, agent_revision, prompt, result_content,
-         status, error_kind, error_message, pending_actions_created, execution_duration_ms, metadata, usage,
-         attempt, trigger, session_id, scheduled_for, started_at, completed_at)
-    SELECT r.run_id, r.context_id, u.id, j.id, r.job_name, r.agent_name, r.agent_revision, r.prompt,
-           r.result_content, r.status, r.error_kind, r.error_message, r.pending_actions_created,
-           r.execution_duration_ms, r.metadata, r.usage, r.attempt, r.trigger, r.session_id, r.scheduled_for,
-           r.started_at, r.completed_at
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (
-            run_id uuid, context_id uuid, user_id uuid, schedule_id uuid, job_name text, agent_name text,
-            agent_revision int, prompt text, result_content text, status text, error_kind text,
-            error_message text, pending_actions_created int, execution_duration_ms bigint, metadata jsonb,
-            usage jsonb, attempt int, trigger text, session_id uuid, scheduled_for timestamptz,
-            started_at timestamptz, completed_at timestamptz)
-    JOIN contexts c ON c.id = r.context_id
-    LEFT JOIN scheduled_jobs j ON j.id = r.schedule_id
-    LEFT JOIN users u ON u.id = r.user_id
-    ORDER BY r.run_id
-    ON CONFLICT (run_id) DO UPDATE
-    SET agent_revision = excluded.agent_revision, result_content = excluded.result_content,
-        status = excluded.status, error_kind = excluded.error_kind, error_message = excluded.error_message,
-        pending_actions_created = excluded.pending_actions_created,
-        execution_duration_ms = excluded.execution_duration_ms, metadata = excluded.metadata,
-        usage = excluded.usage, attempt = excluded.attempt, session_id = excluded.session_id,
-        started_at = excluded.started_at, completed_at = excluded.completed_at, announced_at = NULL
-    WHERE excluded.attempt > t.attempt
-    RETURNING run_id, (xmax = 0) AS is_new
+    WITH recorded AS (
+        INSERT INTO agent_execution_results AS t
+            (run_id, context_id, user_id, schedule_id, job_name, agent_name, agent_revision, prompt, result_content,
+             status, error_kind, error_message, pending_actions_created, execution_duration_ms, metadata, usage,
+             attempt, trigger, session_id, scheduled_for, started_at, completed_at)
+        SELECT r.run_id, r.context_id, u.id, j.id, r.job_name, r.agent_name, r.agent_revision, r.prompt,
+               r.result_content, r.status, r.error_kind, r.error_message, r.pending_actions_created,
+               r.execution_duration_ms, CAST(r.metadata AS jsonb), CAST(r.usage AS jsonb), r.attempt, r.trigger,
+               r.session_id, r.scheduled_for, r.started_at, r.completed_at
+        FROM unnest(CAST(:run_id AS uuid[]), CAST(:context_id AS uuid[]), CAST(:user_id AS uuid[]),
+                    CAST(:schedule_id AS uuid[]), CAST(:job_name AS text[]), CAST(:agent_name AS text[]),
+                    CAST(:agent_revision AS int[]), CAST(:prompt AS text[]), CAST(:result_content AS text[]),
+                    CAST(:status AS text[]), CAST(:error_kind AS text[]), CAST(:error_message AS text[]),
+                    CAST(:pending_actions_created AS int[]), CAST(:execution_duration_ms AS bigint[]),
+                    CAST(:metadata AS text[]), CAST(:usage AS text[]), CAST(:attempt AS int[]),
+                    CAST(:trigger AS text[]), CAST(:session_id AS uuid[]), CAST(:scheduled_for AS timestamptz[]),
+                    CAST(:started_at AS timestamptz[]), CAST(:completed_at AS timestamptz[]))
+            AS r (run_id, context_id, user_id, schedule_id, job_name, agent_name, agent_revision, prompt,
+                  result_content, status, error_kind, error_message, pending_actions_created,
+                  execution_duration_ms, metadata, usage, attempt, trigger, session_id, scheduled_for, started_at,
+                  completed_at)
+        JOIN contexts c ON c.id = r.context_id
+        LEFT JOIN scheduled_jobs j ON j.id = r.schedule_id
+        LEFT JOIN users u ON u.id = r.user_id
+        ORDER BY r.run_id
+        ON CONFLICT (run_id) DO UPDATE
+        SET agent_revision = excluded.agent_revision, result_content = excluded.result_content,
+            status = excluded.status, error_kind = excluded.error_kind, error_message = excluded.error_message,
+            pending_actions_created = excluded.pending_actions_created,
+            execution_duration_ms = excluded.execution_duration_ms, metadata = excluded.metadata,
+            usage = excluded.usage, attempt = excluded.attempt, session_id = excluded.session_id,
+            started_at = excluded.started_at, completed_at = excluded.completed_at
+        WHERE excluded.attempt > t.attempt
+        RETURNING run_id, (xmax = 0) AS is_new
+    ), unannounced AS (
+        INSERT INTO unannounced_results (run_id) SELECT run_id FROM recorded ON CONFLICT DO NOTHING
+    )
+    SELECT run_id, is_new FROM recorded
 """
 
 COUNT = """
     INSERT INTO job_statistics AS t
-        (job_id, run_count, error_count, consecutive_failures, last_run_id, last_run_at, last_run_status,
+        (job_id, context_id, run_count, error_count, consecutive_failures, last_run_id, last_run_at, last_run_status,
          last_run_result, last_run_duration_ms)
-    SELECT r.job_id, r.run_count, r.error_count, r.trailing_failures, r.last_run_id, r.last_run_at,
+    SELECT r.job_id, j.context_id, r.run_count, r.error_count, r.trailing_failures, r.last_run_id, r.last_run_at,
            r.last_run_status, r.last_run_result, r.last_run_duration_ms
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (
-            job_id uuid, run_count bigint, error_count bigint, trailing_failures int, last_run_id uuid,
-            last_run_at timestamptz, last_run_status text, last_run_result text, last_run_duration_ms bigint)
+    FROM unnest(CAST(:job_id AS uuid[]), CAST(:run_count AS bigint[]), CAST(:error_count AS bigint[]),
+                CAST(:trailing_failures AS int[]), CAST(:last_run_id AS uuid[]),
+                CAST(:last_run_at AS timestamptz[]), CAST(:last_run_status AS text[]),
+                CAST(:last_run_result AS text[]), CAST(:last_run_duration_ms AS bigint[]))
+        AS r (job_id, run_count, error_count, trailing_failures, last_run_id, last_run_at, last_run_status,
+              last_run_result, last_run_duration_ms)
     JOIN scheduled_jobs j ON j.id = r.job_id
     ORDER BY r.job_id
     ON CONFLICT (job_id) DO UPDATE
@@ -99,12 +113,19 @@ UNANNOUNCED = """
            coalesce((SELECT jsonb_agg(jsonb_build_object('tool_call_id', p.tool_call_id, 'tool_name', p.tool_name,
                                                          'arguments', p.arguments) ORDER BY p.created_at)
                      FROM pending_actions p WHERE p.run_id = t.run_id), '[]')
-    FROM agent_execution_results t
-    LEFT JOIN run_attempts a ON a.run_id = t.run_id AND a.attempt = t.attempt
-    WHERE t.announced_at IS NULL AND coalesce(t.schedule_id, a.job_id) IS NOT NULL
-      AND (t.run_id = ANY (CAST(:fresh AS uuid[]))
-                                      OR t.created_at < clock_timestamp() - interval '5 seconds')
-    ORDER BY t.created_at LIMIT 500
+    FROM unannounced_results u
+    JOIN agent_execution_results t ON t.run_id = u.run_id
+    JOIN run_attempts a ON a.run_id = t.run_id AND a.attempt = t.attempt
+    WHERE u.created_at < clock_timestamp() - interval '5 seconds'
+    ORDER BY u.created_at LIMIT 500
+"""
+
+# Also of those that are gone with their context.
+MARK_ANNOUNCED = """
+    DELETE FROM unannounced_results u
+    WHERE u.run_id = ANY (CAST(:run_ids AS uuid[]))
+       OR u.created_at < clock_timestamp() - interval '1 hour'
+          AND NOT EXISTS (SELECT 1 FROM agent_execution_results t WHERE t.run_id = u.run_id)
 """
 
 # Final outcomes that no result stands for: their event was lost with the stream.
@@ -143,21 +164,18 @@ class Repository:
             recorded = await _record(connection, events)
             stored = [event for event in events if event.run_id in recorded]
             if stored:
-                await _count(connection, [event for event in stored if recorded[event.run_id]])
+                if fresh := [event for event in stored if recorded[event.run_id]]:
+                    await _count(connection, fresh)
                 await _converse(connection, stored)
                 await _ask(connection, stored)
         return set(recorded)
 
-    async def unannounced(self, fresh: Sequence[UUID]) -> list[Unannounced]:
-        rows = await self._database.fetch(UNANNOUNCED, {"fresh": list(fresh)})
-        return [Unannounced(*[*row[:7], _actions(row[7])]) for row in rows]
+    async def unannounced(self) -> list[Unannounced]:
+        """What nobody has announced within 5 seconds."""
+        return [Unannounced(*[*row[:7], _actions(row[7])]) for row in await self._database.fetch(UNANNOUNCED)]
 
     async def mark_announced(self, run_ids: Sequence[UUID]) -> None:
-        await self._database.execute(
-            "UPDATE agent_execution_results SET announced_at = clock_timestamp()"
-            " WHERE run_id = ANY (CAST(:run_ids AS uuid[]))",
-            {"run_ids": list(run_ids)},
-        )
+        await self._database.execute(MARK_ANNOUNCED, {"run_ids": list(run_ids)})
 
     async def now(self) -> datetime:
         rows = await self._database.fetch("SELECT clock_timestamp()")
@@ -175,20 +193,23 @@ def _actions(document: str) -> list[PendingAction]:
 
 
 async def _record(connection: Connection, events: Sequence[JobCompleted]) -> dict[UUID, bool]:
-    rows = [domain.result_row(event) for event in events]
-    recorded = await connection.fetch(RECORD, {"rows": json.dumps(rows)})
-    return {row.run_id: row.is_new for row in recorded}
+    recorded = await connection.fetch(RECORD, domain.result_columns(events))
+    return {row[0]: row[1] for row in recorded}
 
 
 async def _count(connection: Connection, events: Sequence[JobCompleted]) -> None:
-    await connection.execute(COUNT, {"rows": json.dumps(domain.statistics_rows(events))})
+    await connection.execute(COUNT, domain.statistics_columns(events))
 
 
 async def _converse(connection: Connection, events: Sequence[JobCompleted]) -> None:
+    # A tool alone holds no conversation.
+    spoken = [event for event in events if event.tool is None]
+    if not spoken:
+        return
     values: dict[str, Any] = {
-        "run_ids": [event.run_id for event in events],
-        "attempts": [event.attempt for event in events],
-        "agent_names": [event.agent_name for event in events],
+        "run_ids": [event.run_id for event in spoken],
+        "attempts": [event.attempt for event in spoken],
+        "agent_names": [event.agent_name for event in spoken],
     }
     await connection.execute(CONVERSE, values)
 
