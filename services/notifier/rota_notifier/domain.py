@@ -5,10 +5,10 @@ from datetime import timedelta
 from typing import Literal
 from uuid import UUID, uuid5
 
-from rota_contracts.events import ApprovalRequested, ContentBlock, JobCompleted
+from rota_contracts.events import ApprovalRequested, ContentBlock, JobCompleted, JobPaused
 
-Category = Literal["success", "error", "approval_needed"]
-Channel = Literal["in_app", "email", "telegram", "webhook"]
+Category = Literal["success", "error", "approval_needed", "paused"]
+Channel = Literal["email", "telegram", "webhook"]
 EndedState = Literal["delivered", "failed", "unknown", "suppressed"]
 State = Literal["pending"] | EndedState
 
@@ -45,7 +45,7 @@ class Delivery:
     notification_id: UUID
     context_id: UUID
     channel: Channel
-    target: str | None
+    target: str
     state: State
     reason: str | None = None
 
@@ -104,6 +104,19 @@ def approval_notification(event: ApprovalRequested) -> Notification | None:
     )
 
 
+def pause_notification(event: JobPaused) -> Notification:
+    """The news that a job was paused because it failed too often."""
+    return Notification(
+        id=notification_id(event.run_id, "paused"),
+        context_id=event.context_id,
+        run_id=event.run_id,
+        job_id=event.job_id,
+        category="paused",
+        title=f"{event.job_name} is paused",
+        body=_shortened(event.reason),
+    )
+
+
 def notification_id(run_id: UUID, category: Category) -> UUID:
     return uuid5(run_id, f"notification/{category}")
 
@@ -111,15 +124,13 @@ def notification_id(run_id: UUID, category: Category) -> UUID:
 def deliveries(
     notification: Notification, target: Target | None, configured: frozenset[Channel]
 ) -> list[Delivery]:
-    """One per channel: the bell, which is delivered by being written, and the job's own."""
-    bell = Delivery(notification.id, notification.context_id, "in_app", None, "delivered")
+    """To the job's own channel; in the bell a notification is by being written."""
     if target is None:
-        return [bell]
+        return []
     is_configured = target.channel in configured
     reason = None if is_configured else f"the channel {target.channel} is not configured"
     state: State = "pending" if is_configured else "suppressed"
-    own = Delivery(notification.id, notification.context_id, target.channel, target.address, state, reason)
-    return [bell, own]
+    return [Delivery(notification.id, notification.context_id, target.channel, target.address, state, reason)]
 
 
 def after_failure(reason: str, *, permanent: bool, attempts: int, max_attempts: int) -> Outcome:

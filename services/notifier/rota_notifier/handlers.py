@@ -1,15 +1,16 @@
 """The story of the notifier: write what is to be told, send it, say how it went."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from prometheus_client import Counter
+from prometheus_client import Counter as Metric
 
 from rota_bus import Bus
 from rota_chassis import logs
 from rota_contracts.codec import decode_outcomes, decode_payload
-from rota_contracts.events import ApprovalRequested, JobCompleted, NotificationSent
+from rota_contracts.events import ApprovalRequested, BellRung, JobCompleted, JobPaused, NotificationSent
 from rota_notifier import domain
 from rota_notifier.channels import Sender
 from rota_notifier.domain import Channel, Letter, Notification, Outcome
@@ -18,7 +19,7 @@ from rota_notifier.repository import MAX_SWEPT, DueDelivery, Repository
 
 log = logs.logger(__name__)
 
-DELIVERIES = Counter("rota_deliveries_total", "Attempts to deliver a notification", ["channel", "outcome"])
+DELIVERIES = Metric("rota_deliveries_total", "Attempts to deliver a notification", ["channel", "outcome"])
 MAX_SENDING = 20
 SEND_SECONDS = 60.0  # well within the lease of a delivery, so that no other process sends it meanwhile
 # How far back a restart looks for outcomes whose event was lost; the stream keeps as much.
@@ -53,6 +54,10 @@ class Teller:
         """Writes the news that somebody must decide; how many are new."""
         return await self._write([one for event in events if (one := domain.approval_notification(event))])
 
+    async def on_job_paused(self, events: Sequence[JobPaused]) -> int:
+        """Writes the news that a job was paused; how many are new."""
+        return await self._write([domain.pause_notification(event) for event in events])
+
     async def _write(self, notifications: Sequence[Notification]) -> int:
         if not notifications:
             return 0
@@ -72,8 +77,15 @@ class Teller:
                     channel=row.channel,
                     notification_id=str(row.notification_id),
                 )
-        self.wake.set()
+        if rows:
+            self.wake.set()
+        await self._ring([one for one in notifications if one.id in new])
         return len(new)
+
+    async def _ring(self, notifications: Sequence[Notification]) -> None:
+        """Hints that there is something in the bell."""
+        for context_id, count in Counter(one.context_id for one in notifications).items():
+            await self._bus.hint(BellRung(context_id=context_id, count=count))
 
     async def work(self) -> int:
         """Sends what is due and announces what ended; how many deliveries were tried."""

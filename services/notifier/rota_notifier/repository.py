@@ -18,11 +18,14 @@ TARGETS = """
 WRITE_NOTIFICATIONS = """
     INSERT INTO notifications (id, context_id, run_id, job_id, category, title, body)
     SELECT r.id, r.context_id, r.run_id, r.job_id, r.category, r.title, r.body
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (
-        id uuid, context_id uuid, run_id uuid, job_id uuid, category text, title text, body text)
+    FROM unnest(CAST(:id AS uuid[]), CAST(:context_id AS uuid[]), CAST(:run_id AS uuid[]), CAST(:job_id AS uuid[]),
+                CAST(:category AS text[]), CAST(:title AS text[]), CAST(:body AS text[]))
+        AS r (id, context_id, run_id, job_id, category, title, body)
     JOIN contexts c ON c.id = r.context_id
     ON CONFLICT DO NOTHING RETURNING id
 """
+
+NOTIFICATION_COLUMNS = ("id", "context_id", "run_id", "job_id", "category", "title", "body")
 
 WRITE_DELIVERIES = """
     INSERT INTO deliveries (notification_id, context_id, channel, target, state, reason)
@@ -124,9 +127,11 @@ class Repository:
 
     async def write(self, notifications: Sequence[Notification], deliveries: Sequence[Delivery]) -> set[UUID]:
         """Writes what is to be told, in one transaction; the ids of the notifications that are new."""
+        values = {name: [getattr(one, name) for one in notifications] for name in NOTIFICATION_COLUMNS}
+        if not deliveries:
+            return {row[0] for row in await self._database.fetch(WRITE_NOTIFICATIONS, values)}
         async with self._database.transaction() as connection:
-            written = await connection.fetch(WRITE_NOTIFICATIONS, {"rows": _json(notifications)})
-            new = {row[0] for row in written}
+            new = {row[0] for row in await connection.fetch(WRITE_NOTIFICATIONS, values)}
             if new:
                 await connection.execute(WRITE_DELIVERIES, {"rows": _json(deliveries), "new": list(new)})
         return new

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from rota_bus import connected, serve
 from rota_chassis import logs
 from rota_chassis.lifecycle import Lifetime, health_served, periodically
-from rota_contracts.streams import DEAD_LETTERS, JOBS, NOTIFIER, NOTIFIER_APPROVALS, RUNS
+from rota_contracts.streams import DEAD_LETTERS, JOBS, NOTIFIER, NOTIFIER_APPROVALS, NOTIFIER_PAUSES, RUNS
 from rota_notifier.channels import Sender
 from rota_notifier.channels.email import EmailSender
 from rota_notifier.domain import Channel
@@ -26,12 +26,13 @@ async def wiring(settings: NotifierSettings, lifetime: Lifetime) -> AsyncIterato
         opened(settings, lifetime, "notifier") as database,
         connected(settings, lifetime, "notifier") as bus,
     ):
-        await bus.ensure([JOBS, RUNS, DEAD_LETTERS], [NOTIFIER, NOTIFIER_APPROVALS])
+        await bus.ensure([JOBS, RUNS, DEAD_LETTERS], [NOTIFIER, NOTIFIER_APPROVALS, NOTIFIER_PAUSES])
         teller = Teller(
             Repository(database), bus, configured_channels(settings), max_attempts=settings.max_attempts
         )
         completions = await bus.subscribe(NOTIFIER)
         approvals = await bus.subscribe(NOTIFIER_APPROVALS)
+        pauses = await bus.subscribe(NOTIFIER_PAUSES)
         serving = [
             lifetime.spawn(
                 serve(completions, teller.on_job_completed, is_transient=is_transient), "completions"
@@ -39,6 +40,7 @@ async def wiring(settings: NotifierSettings, lifetime: Lifetime) -> AsyncIterato
             lifetime.spawn(
                 serve(approvals, teller.on_approval_requested, is_transient=is_transient), "approvals"
             ),
+            lifetime.spawn(serve(pauses, teller.on_job_paused, is_transient=is_transient), "pauses"),
         ]
         sending = lifetime.spawn(send(teller, settings.sweep_seconds, lifetime.stopping), "sending")
         lifetime.spawn(
@@ -50,6 +52,7 @@ async def wiring(settings: NotifierSettings, lifetime: Lifetime) -> AsyncIterato
         yield
         await completions.stop()
         await approvals.stop()
+        await pauses.stop()
         await asyncio.gather(*serving)
         teller.wake.set()
         await sending

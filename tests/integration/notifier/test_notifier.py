@@ -2,12 +2,12 @@
 
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
 from rota_contracts.codec import decode
-from rota_contracts.events import ApprovalRequested, JobCompleted, NotificationSent, PendingAction
+from rota_contracts.events import ApprovalRequested, JobCompleted, JobPaused, PendingAction
 from rota_contracts.streams import DEAD_LETTERS, JOBS, NOTIFIER, RUNS
 from rota_notifier.channels import Sender
 from rota_notifier.channels.email import EmailSender
@@ -16,6 +16,7 @@ from rota_notifier.handlers import Teller
 from rota_notifier.repository import Repository
 from tests.support.attempts import an_ended_attempt, an_unreadable_outcome
 from tests.support.completions import a_completion
+from tests.support.eventually import eventually
 from tests.support.mailbox import Mailbox
 from tests.support.world import World
 
@@ -71,11 +72,40 @@ async def test_the_bell_rings_once_however_often_the_news_comes(world: World) ->
         "Morning check completed successfully",
         "All is well.",
     )
-    [delivery] = await world.sql("SELECT * FROM deliveries")
-    assert (delivery.channel, delivery.state) == ("in_app", "delivered")
-    [sent] = await said(world)
-    assert isinstance(sent, NotificationSent)
-    assert (sent.channel, sent.outcome) == ("in_app", "delivered")
+    # To be in the bell is to be there: nothing is sent.
+    assert await world.sql("SELECT * FROM deliveries") == []
+    assert await said(world) == []
+
+
+async def test_whoever_listens_hears_the_bell_once_per_context_and_batch(world: World) -> None:
+    heard: list[str] = []
+
+    async def hear(subject: str, _payload: bytes) -> None:
+        heard.append(subject)
+
+    await (await world.bus("gateway")).listen("bell.rung.*", hear)
+    teller = await a_teller(world)
+    contexts = [await world.a_context(), await world.a_context()]
+    events = [a_completion(context, await world.a_job(context)) for context in contexts * 2]
+    await teller.on_job_completed(events)
+
+    async def both() -> bool:
+        return len(heard) >= 2
+
+    await eventually(both, what="the bells")
+    assert sorted(heard) == sorted(f"bell.rung.{context}" for context in contexts)
+
+
+async def test_a_job_that_the_ticker_paused_is_told_once(world: World) -> None:
+    teller = await a_teller(world)
+    context = await world.a_context()
+    job = await world.a_job(context)
+    event = JobPaused(
+        context_id=context, job_id=job, run_id=uuid4(), job_name="Check", reason="3 failures", failures=3
+    )
+    assert await teller.on_job_paused([event, event]) == 1
+    [row] = await world.sql("SELECT * FROM notifications")
+    assert (row.category, row.title, row.body) == ("paused", "Check is paused", "3 failures")
 
 
 async def test_a_failed_run_is_told_in_the_error_category(world: World) -> None:
@@ -156,7 +186,7 @@ async def test_an_email_says_what_happened_and_escapes_it(world: World, mailbox:
     assert "&lt;b&gt;5 &amp; 6&lt;/b&gt;" in html.get_content()
     [delivery] = await world.sql("SELECT * FROM deliveries WHERE channel = 'email'")
     assert (delivery.state, delivery.attempts) == ("delivered", 1)
-    assert {event.channel for event in await said(world)} == {"in_app", "email"}
+    assert [(event.channel, event.outcome) for event in await said(world)] == [("email", "delivered")]
 
 
 async def test_a_failed_run_is_mailed_as_failed(world: World, mailbox: Mailbox) -> None:
@@ -222,7 +252,6 @@ async def test_a_channel_without_configuration_is_skipped_with_the_reason(world:
     rows = await world.sql("SELECT channel, state, reason FROM deliveries ORDER BY channel")
     assert [tuple(row) for row in rows] == [
         ("email", "suppressed", "the channel email is not configured"),
-        ("in_app", "delivered", None),
     ]
 
 

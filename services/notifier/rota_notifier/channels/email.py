@@ -77,13 +77,13 @@ def compose(letter: Letter, *, sender: str) -> EmailMessage:
 
 
 def _subject(letter: Letter) -> str:
-    if letter.category == "approval_needed":
+    if letter.category in {"approval_needed", "paused"}:
         return letter.title
     return f"{letter.event.job_name} {'failed' if letter.category == 'error' else 'completed successfully'}"
 
 
 def _result(letter: Letter) -> str:
-    if letter.category == "approval_needed":
+    if letter.category in {"approval_needed", "paused"}:
         return letter.body
     return content_text(letter.event) or letter.event.error_message or ""
 
