@@ -14,7 +14,7 @@ SUBJECTS = (
     "job.started.*.*",
     "job.closed.*.*",
     "result.recorded.*.*",
-    "notification.sent.*",
+    "bell.rung.*",
 )
 # More than this in one batch is told as a single "look again".
 MAX_PENDING = 100

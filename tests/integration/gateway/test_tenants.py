@@ -46,7 +46,7 @@ async def a_run(world: World, context: str, job: str) -> tuple[str, str, str]:
     )
     await world.sql(
         "INSERT INTO deliveries (notification_id, channel, context_id, state) "
-        "VALUES (:n, 'in_app', :c, 'delivered')",
+        "VALUES (:n, 'email', :c, 'delivered')",
         n=notification,
         c=UUID(context),
     )
@@ -71,7 +71,10 @@ async def test_a_member_reads_a_run_with_everything_about_it(person: Person, wor
     assert run["usage"] == {"requests": 1}
     assert [(one["attempt"], one["status"]) for one in run["attempts"]] == [(1, "success")]
     assert run["attempts"][0]["started_at"].endswith("Z")
-    assert [(one["channel"], one["state"]) for one in run["deliveries"]] == [("in_app", "delivered")]
+    assert [(one["channel"], one["state"]) for one in run["deliveries"]] == [
+        ("email", "delivered"),
+        ("in_app", "delivered"),
+    ]
     talk = await person.get(f"/conversations/{session_id}")
     assert [message["content"] for message in talk["messages"]] == ["question", "answer"]
     assert [one["run_id"] for one in (await person.get("/runs", job_id=job["id"]))["items"]] == [run_id]

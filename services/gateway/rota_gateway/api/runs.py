@@ -69,7 +69,7 @@ class PendingAction(Answer):
 
 
 class Delivery(Answer):
-    category: Literal["success", "error", "approval_needed"]
+    category: Literal["success", "error", "approval_needed", "paused"]
     channel: Literal["in_app", "email", "telegram", "webhook"]
     target: str | None
     state: Literal["pending", "delivered", "failed", "unknown", "suppressed"]

@@ -52,7 +52,12 @@ DETAILS = """
                 'category', n.category, 'channel', d.channel, 'target', d.target, 'state', d.state,
                 'reason', d.reason, 'attempts', d.attempts, 'updated_at', d.updated_at)
                 ORDER BY n.category, d.channel)
-            FROM notifications n JOIN deliveries d ON d.notification_id = n.id
+            FROM notifications n CROSS JOIN LATERAL (
+                SELECT 'in_app' AS channel, NULL AS target, 'delivered' AS state, NULL AS reason,
+                       0 AS attempts, n.created_at AS updated_at
+                UNION ALL
+                SELECT o.channel, o.target, o.state, o.reason, o.attempts, o.updated_at
+                FROM deliveries o WHERE o.notification_id = n.id) d
             WHERE n.run_id = run.run_id), '[]') AS deliveries
     FROM ({source}) AS run WHERE run.run_id = :run_id
 """
