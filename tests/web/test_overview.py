@@ -74,7 +74,9 @@ async def test_the_overview_is_live_in_a_real_browser(
     await expect(result.locator("pre")).to_be_visible()
 
     await world.sql(
-        "INSERT INTO job_statistics (job_id, last_run_status) VALUES (:id, 'error')", id=UUID(job["id"])
+        "INSERT INTO job_statistics (job_id, context_id, last_run_status) "
+        "SELECT id, context_id, 'error' FROM scheduled_jobs WHERE id = :id",
+        id=UUID(job["id"]),
     )
     await served.gateway.hub.on_message(f"result.recorded.{tenant}.{job['id']}", b"")
     await expect(page).to_have_title("(1 in error) Rota")

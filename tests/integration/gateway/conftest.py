@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -79,6 +80,18 @@ class Person:
             user=self.id,
             role=role,
         )
+
+
+async def a_timer(world: World, job_id: UUID, **columns: Any) -> None:
+    """What the ticker wrote about a job: planned as it is, accounted for until now unless told otherwise."""
+    told = {"planned_generation": 1, "accounted_until": datetime.now(UTC), **columns}
+    names, places = ", ".join(told), ", ".join(f":{name}" for name in told)
+    await world.sql(
+        f"INSERT INTO job_timers (job_id, context_id, {names}) "
+        f"SELECT id, context_id, {places} FROM scheduled_jobs WHERE id = :job_id",
+        job_id=job_id,
+        **told,
+    )
 
 
 @pytest.fixture

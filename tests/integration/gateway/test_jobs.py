@@ -10,7 +10,7 @@ import pytest
 from rota_bus import Bus
 from rota_contracts.codec import decode_payload
 from rota_contracts.events import JobChanged, RunRequested
-from tests.integration.gateway.conftest import JOB, Person, Served
+from tests.integration.gateway.conftest import JOB, Person, Served, a_timer
 from tests.support.eventually import eventually
 from tests.support.world import World
 
@@ -202,30 +202,23 @@ async def test_the_tickers_plan_and_the_statistics_stand_in_the_job(person: Pers
     job = await person.job(await person.context())
     job_id = UUID(job["id"])
     at = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+    await a_timer(world, job_id, next_run_at=at)
     await world.sql(
-        "INSERT INTO job_timers (job_id, planned_generation, next_run_at) VALUES (:id, 1, :at)",
-        id=job_id,
-        at=at,
-    )
-    await world.sql(
-        "INSERT INTO job_statistics (job_id, run_count, error_count, last_run_status, last_run_at) "
-        "VALUES (:id, 7, 2, 'error', :at)",
+        "INSERT INTO job_statistics (job_id, context_id, run_count, error_count, last_run_status, last_run_at) "
+        "SELECT id, context_id, 7, 2, 'error', :at FROM scheduled_jobs WHERE id = :id",
         id=job_id,
         at=at,
     )
     shown = await person.get(f"/jobs/{job_id}")
     assert shown["next_run_at"] == "2030-01-02T03:04:05Z"
     assert (shown["status"], shown["run_count"], shown["error_count"]) == ("error", 7, 2)
-    await world.an_occurrence(job_id, state="running")
+    await world.an_occurrence(job_id, state="dispatched")
     assert (await person.get(f"/jobs/{job_id}"))["status"] == "running"
 
 
 async def test_a_plan_for_an_older_definition_does_not_count(person: Person, world: World) -> None:
     job = await person.job(await person.context())
-    await world.sql(
-        "INSERT INTO job_timers (job_id, planned_generation, error) VALUES (:id, 1, 'never due')",
-        id=UUID(job["id"]),
-    )
+    await a_timer(world, UUID(job["id"]), error="never due")
     shown = await person.get(f"/jobs/{job['id']}")
     assert (shown["status"], shown["schedule_error"], shown["next_run_at"]) == ("error", "never due", None)
     patched = (await person.http.patch(f"/api/v1/jobs/{job['id']}", json={"max_retries": 1})).json()
@@ -239,11 +232,7 @@ async def test_all_jobs_come_ordered_by_next_run_in_pages(person: Person, world:
     for number in (3, 1, 4, 2, 5):
         job = await person.job(contexts[number % 2], name=f"Job {number}")
         if number < 5:
-            await world.sql(
-                "INSERT INTO job_timers (job_id, planned_generation, next_run_at) VALUES (:id, 1, :at)",
-                id=UUID(job["id"]),
-                at=datetime(2030, 1, number, tzinfo=UTC),
-            )
+            await a_timer(world, UUID(job["id"]), next_run_at=datetime(2030, 1, number, tzinfo=UTC))
     seen: list[str] = []
     cursor = None
     while True:
