@@ -15,8 +15,9 @@ from rota_store import Connection, Database
 from rota_ticker import metrics
 from rota_ticker.domain.admission import admissible
 from rota_ticker.domain.attempts import Dispatched, ending_reason, pause_reason, retry_delay
+from rota_ticker.domain.changes import replan
 from rota_ticker.domain.jobs import Decision, Standing
-from rota_ticker.domain.planning import decide, new_timer, replan
+from rota_ticker.domain.planning import decide, new_timer
 from rota_ticker.domain.requests import admit
 from rota_ticker.news import News
 from rota_ticker.repository import jobs, ledger, requests, timers
@@ -74,7 +75,11 @@ class Ticker:
         return len(due)
 
     async def _decide(self, connection: Connection, due: Sequence[timers.Due]) -> News:
-        """Decides on timers that are locked, and writes what follows."""
+        """Decides on timers that are locked, and writes what follows.
+
+        What another ticker has planned already for a newer definition than was read here is left alone.
+        """
+        due = [one for one in due if one.timer.planned_generation <= one.job.generation]
         known = {one.job.id: one.job for one in due}
         standings = await ledger.standings(connection, known)
         stale = [one for one in due if one.timer.planned_generation != one.job.generation]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -10,11 +10,13 @@ from zoneinfo import ZoneInfo
 from rota_contracts.events import Disposition
 from rota_contracts.ids import run_id_for
 from rota_schedule import Schedule, Span, effective
+from rota_schedule.dst import DAY, EPOCH, LONGEST_CHANGE, instant_of, stretch_at
 from rota_ticker.domain.jobs import CatchUp, Clockwork, Job, Occurrence
 
-# With catch-up `skip` an instant still runs when it is noticed within this time.
+# What is noticed within this time is no catch-up: it runs whatever the policy and the window say.
 PUNCTUAL = timedelta(seconds=60)
 MOMENT = timedelta(microseconds=1)
+ONE_DAY = timedelta(days=1)
 
 
 class Verdict(NamedTuple):
@@ -40,37 +42,45 @@ class Account:
     # What a single run is told: how many instants it stands for, since when.
     stands_for: int = 1
     first_instant: datetime | None = None
+    # Of the definition by which it was judged.
+    jitter_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How a stretch is judged: `now` decides what is late."""
+    """How a stretch is judged: `now` decides what is late.
+
+    An instant is late by what has passed since it was to start, which jitter puts off.
+    """
 
     now: datetime
     catch_up: CatchUp
     window: timedelta
     cap: int
+    jitter_seconds: int
 
 
 def rule_of(clockwork: Clockwork, now: datetime, catch_up: CatchUp | None = None) -> Rule:
+    window = max(timedelta(seconds=clockwork.catch_up_window_seconds), PUNCTUAL)
     return Rule(
         now,
         catch_up or clockwork.catch_up_policy,
-        timedelta(seconds=clockwork.catch_up_window_seconds),
+        window + timedelta(seconds=clockwork.jitter_seconds),
         clockwork.catch_up_max_runs,
+        clockwork.jitter_seconds,
     )
 
 
 def suppressed(job: Job, clockwork: Clockwork, after: datetime, until: datetime) -> list[Occurrence]:
     """One row for all instants of a pause, if there are any."""
     span = clockwork.schedule().count(after, until)
-    return [row(job, span, PAUSED)] if span else []
+    return [row(job, span, PAUSED, clockwork.jitter_seconds)] if span else []
 
 
 def account(job: Job, clockwork: Clockwork, after: datetime, until: datetime, rule: Rule) -> Account:
     """Judges every instant with after < instant <= until."""
     schedule = clockwork.schedule()
-    result = Account()
+    result = Account(jitter_seconds=rule.jitter_seconds)
     recent: list[tuple[datetime, datetime]] = []
     window_start = rule.now - rule.window
     for start, end, verdict in stretches(clockwork, schedule.zone, after, until):
@@ -99,7 +109,7 @@ def _catch_up(
         _all(result, job, schedule, spans, rule.cap)
         return
     latest = spans[-1][1].last
-    is_late = rule.catch_up == "skip" and rule.now - latest > PUNCTUAL
+    is_late = rule.catch_up == "skip" and rule.now - effective(job.id, latest, rule.jitter_seconds) > PUNCTUAL
     verdict = NO_CATCH_UP if rule.catch_up == "skip" else COALESCED
     run_id = run_id_for(job.id, latest)
     count = 0
@@ -140,17 +150,19 @@ def _add(
     result: Account, job: Job, span: Span | None, verdict: Verdict, coalesced_into: UUID | None = None
 ) -> None:
     if span:
-        result.rows.append(row(job, span, verdict, coalesced_into))
+        result.rows.append(row(job, span, verdict, result.jitter_seconds, coalesced_into))
 
 
-def row(job: Job, span: Span, verdict: Verdict, coalesced_into: UUID | None = None) -> Occurrence:
+def row(
+    job: Job, span: Span, verdict: Verdict, jitter_seconds: int, coalesced_into: UUID | None = None
+) -> Occurrence:
     """One closed row for instants in a row."""
     return Occurrence(
         run_id=run_id_for(job.id, span.first),
         job_id=job.id,
         context_id=job.context_id,
         scheduled_for=span.first,
-        effective_at=effective(job.id, span.first, job.clockwork.jitter_seconds),
+        effective_at=effective(job.id, span.first, jitter_seconds),
         disposition=verdict.disposition,
         reason_code=verdict.reason_code,
         reason=verdict.reason,
@@ -185,21 +197,26 @@ def _exclusions(
     """The excluded pieces (start, end] within, in order; they may touch."""
     if not (clockwork.excluded_dates or clockwork.excluded_instants or clockwork.calendar_dates):
         return []
-    first, last = after.astimezone(zone).date(), until.astimezone(zone).date()
+    first, last = after.astimezone(zone).date() - ONE_DAY, until.astimezone(zone).date() + ONE_DAY
     days = {day for day in (*clockwork.excluded_dates, *clockwork.calendar_dates) if first <= day <= last}
-    pieces = [(_midnight(day, zone) - MOMENT, _midnight(_following(day), zone) - MOMENT) for day in days]
-    pieces += [
-        (instant - MOMENT, instant) for instant in clockwork.excluded_instants if after < instant <= until
-    ]
-    return sorted((max(start, after), min(end, until)) for start, end in pieces)
+    pieces = [piece for day in days for piece in _pieces_of(day, zone)]
+    pieces += [(instant - MOMENT, instant) for instant in clockwork.excluded_instants]
+    return sorted(
+        (max(start, after), min(end, until)) for start, end in pieces if start < until and end > after
+    )
 
 
-def _following(day: date) -> date:
-    return day + timedelta(days=1)
-
-
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
-    return datetime.combine(day, time(), zone).astimezone(UTC)
+def _pieces_of(day: date, zone: ZoneInfo) -> Iterator[tuple[datetime, datetime]]:
+    """When it is that day (start, end]; two pieces, where the clock goes back over midnight."""
+    midnight = (day - EPOCH.date()).days * DAY
+    second, limit = midnight - LONGEST_CHANGE, midnight + DAY + LONGEST_CHANGE
+    while second < limit:
+        stretch = stretch_at(zone, second)
+        begin = max(second, midnight - stretch.offset)
+        end = min(stretch.end, midnight + DAY - stretch.offset)
+        if begin < end:
+            yield instant_of(begin) - MOMENT, instant_of(end) - MOMENT
+        second = stretch.end
 
 
 def next_allowed(clockwork: Clockwork, after: datetime) -> datetime | None:
@@ -223,6 +240,6 @@ def _end_of_exclusion(clockwork: Clockwork, zone: ZoneInfo, instant: datetime) -
     if instant in clockwork.excluded_instants:
         return instant
     day = instant.astimezone(zone).date()
-    if day in clockwork.excluded_dates or day in clockwork.calendar_dates:
-        return _midnight(_following(day), zone) - MOMENT
-    return None
+    if day not in clockwork.excluded_dates and day not in clockwork.calendar_dates:
+        return None
+    return next(end for start, end in _pieces_of(day, zone) if start < instant <= end)

@@ -22,17 +22,16 @@ def verdict_of(policy: Overlap, standing: Standing) -> Verdict | None:
     return None
 
 
-def overlap(job: Job, found: Account, standing: Standing) -> tuple[list[Occurrence], bool]:
+def overlap(job: Job, policy: Overlap, found: Account, standing: Standing) -> tuple[list[Occurrence], bool]:
     """The rows of what was found, and whether what is open is to be cancelled.
 
     Several runs, of a catch-up of all, wait for each other where the policy would let only one be.
     """
     if not found.runs:
         return found.rows, False
-    policy = job.clockwork.overlap_policy
     verdict = verdict_of(policy, standing) if len(found.runs) == 1 else None
     if verdict:
-        return [*(_joined(row, verdict) for row in found.rows), _skipped(job, found.runs[0], verdict)], False
+        return [*(_joined(row, verdict) for row in found.rows), _skipped(job, found, verdict)], False
     runs = [_queued(job, instant, found, is_exclusive=policy != "allow") for instant in found.runs]
     return [*found.rows, *runs], policy == "cancel_other" and standing.is_open
 
@@ -43,7 +42,7 @@ def _queued(job: Job, instant: datetime, found: Account, *, is_exclusive: bool) 
         job_id=job.id,
         context_id=job.context_id,
         scheduled_for=instant,
-        effective_at=effective(job.id, instant, job.clockwork.jitter_seconds),
+        effective_at=effective(job.id, instant, found.jitter_seconds),
         stands_for=found.stands_for,
         first_instant=found.first_instant,
         priority=job.priority,
@@ -52,9 +51,9 @@ def _queued(job: Job, instant: datetime, found: Account, *, is_exclusive: bool) 
     )
 
 
-def _skipped(job: Job, instant: datetime, verdict: Verdict) -> Occurrence:
+def _skipped(job: Job, found: Account, verdict: Verdict) -> Occurrence:
     return replace(
-        _queued(job, instant, Account(), is_exclusive=True),
+        _queued(job, found.runs[0], Account(jitter_seconds=found.jitter_seconds), is_exclusive=True),
         disposition=verdict.disposition,
         reason_code=verdict.reason_code,
         reason=verdict.reason,

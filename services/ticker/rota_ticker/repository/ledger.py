@@ -21,11 +21,12 @@ ENTER = """
     INSERT INTO occurrences
         (run_id, job_id, context_id, scheduled_for, effective_at, trigger, state, disposition, reason_code, reason,
          instants, last_instant, coalesced_into, stands_for, first_instant, priority, is_exclusive, requested_by,
-         prompt_context, expires_at, closed_at)
+         prompt_context, not_before, expires_at, closed_at)
     SELECT u.run_id, u.job_id, u.context_id, u.scheduled_for, u.effective_at, u.trigger,
            CASE WHEN u.disposition IS NULL THEN 'queued' ELSE 'closed' END, u.disposition, u.reason_code, u.reason,
            u.instants, u.last_instant, u.coalesced_into, u.stands_for, u.first_instant, u.priority, u.is_exclusive,
-           u.requested_by, u.prompt_context, clock_timestamp() + make_interval(secs => u.queue_ttl_seconds),
+           u.requested_by, u.prompt_context, greatest(now(), u.effective_at),
+           clock_timestamp() + make_interval(secs => u.queue_ttl_seconds),
            CASE WHEN u.disposition IS NOT NULL THEN clock_timestamp() END
     FROM unnest(CAST(:run_id AS uuid[]), CAST(:job_id AS uuid[]), CAST(:context_id AS uuid[]),
                 CAST(:scheduled_for AS timestamptz[]), CAST(:effective_at AS timestamptz[]),
