@@ -1,7 +1,7 @@
 """Cursors, rates, hints and job states, without servers."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,12 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rota_gateway.api.fields import is_email
-from rota_gateway.domain import job_status, next_run_at, shortest_period_seconds
+from rota_gateway.domain.jobs import job_status, next_run_at
 from rota_gateway.edge.paging import decode, encode
 from rota_gateway.edge.rate import MAX_ADDRESSES, WINDOW_SECONDS, FailureLimit
 from rota_gateway.errors import InvalidError, TooManyRequestsError
 from rota_gateway.live import MAX_PENDING, Hint, Hub, parse
-from rota_schedule import parse as parse_schedule
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -83,7 +82,7 @@ async def test_the_end_of_the_hub_ends_the_waiting() -> None:
 
 
 def a_job(**changes: Any) -> dict[str, Any]:
-    job = {
+    job: dict[str, Any] = {
         "is_enabled": True,
         "is_running": False,
         "last_run_status": None,
@@ -94,6 +93,17 @@ def a_job(**changes: Any) -> dict[str, Any]:
         "timezone": "UTC",
         "dst_gap": "shift",
         "dst_repeat": "first",
+        "seconds_field": False,
+        "start_at": None,
+        "end_at": None,
+        "max_runs": None,
+        "runs": None,
+        "excluded_dates": [],
+        "calendar_dates": [],
+        "excluded_instants": [],
+        "paused_until": None,
+        "is_paused_by_ticker": False,
+        "created_at": NOW,
     }
     return job | changes
 
@@ -107,10 +117,13 @@ def a_job(**changes: Any) -> dict[str, Any]:
         ({"schedule_error": "never due"}, "error"),
         ({"last_run_status": "error", "is_running": True}, "running"),
         ({"is_enabled": False, "is_running": True}, "paused"),
+        ({"is_paused_by_ticker": True}, "paused"),
+        ({"paused_until": NOW + timedelta(seconds=1)}, "paused"),
+        ({"paused_until": NOW}, "active"),
     ],
 )
 def test_the_status_of_a_job_says_the_most_important(changes: dict[str, Any], status: str) -> None:
-    assert job_status(a_job(**changes)) == status
+    assert job_status(a_job(**changes), NOW) == status
 
 
 def test_the_next_run_is_the_plan_or_else_computed() -> None:
@@ -120,10 +133,19 @@ def test_the_next_run_is_the_plan_or_else_computed() -> None:
     assert next_run_at(a_job(is_planned=True, next_run_at=planned), NOW) == planned
     assert next_run_at(a_job(is_enabled=False), NOW) is None
     assert next_run_at(a_job(cron_expression="no cron"), NOW) is None
+    assert next_run_at(a_job(is_paused_by_ticker=True, is_planned=True, next_run_at=planned), NOW) is None
+    assert next_run_at(a_job(max_runs=2, runs=2), NOW) is None
 
 
-def test_the_shortest_period_is_found_in_an_uneven_schedule() -> None:
-    assert shortest_period_seconds(parse_schedule("0,5 * * * *"), NOW) == 300
+def test_the_next_run_is_after_what_is_left_out() -> None:
+    second, third = datetime(2026, 3, 2, 13, tzinfo=UTC), datetime(2026, 3, 3, 13, tzinfo=UTC)
+    assert next_run_at(a_job(excluded_dates=[date(2026, 3, 1)]), NOW) == second
+    both = {"calendar_dates": [date(2026, 3, 1)], "excluded_instants": [second]}
+    assert next_run_at(a_job(**both), NOW) == third
+    assert next_run_at(a_job(paused_until=second), NOW) == second
+    every_second = a_job(cron_expression="* * * * * *", seconds_field=True, timezone="Europe/Berlin")
+    left_out = every_second | {"excluded_dates": [date(2026, 3, 1)]}
+    assert next_run_at(left_out, NOW) == datetime(2026, 3, 1, 23, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("address", ["a@b.org", "a.b+c@d-e.example.org", "admin@localhost"])

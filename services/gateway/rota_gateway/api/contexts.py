@@ -6,7 +6,7 @@ from pydantic import Field
 
 from rota_gateway.api.answers import Answer, Instant
 from rota_gateway.api.fields import Input, Name, Patch
-from rota_gateway.api.jobs import change_of
+from rota_gateway.api.job_answers import change_of
 from rota_gateway.edge.paging import CurrentPaging, Page
 from rota_gateway.edge.unit import ApiRoute, CurrentUnit
 from rota_gateway.errors import NotFoundError

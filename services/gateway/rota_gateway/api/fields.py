@@ -1,7 +1,9 @@
 """The kinds of input, each checked in one place."""
 
+import json
 import re
 import unicodedata
+from math import isfinite
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -9,6 +11,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 # Text may have several lines; nothing else that a terminal or a mail would act upon.
 LINE_BREAKS = frozenset("\n\r\t")
 NAME_CATEGORIES = frozenset({"Nd", "Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc"})
+# Of arguments of a tool.
+MAX_DEPTH = 20
+MAX_JSON_LENGTH = 20_000
 # The dot-atom form of RFC 5322 in a host name of RFC 1123, lengths as in RFC 5321.
 EMAIL = re.compile(
     r"(?=.{3,254}$)(?=[^@]{1,64}@)[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
@@ -57,13 +62,32 @@ def _name(value: str) -> str:
     return value
 
 
-def _trimmed(value: object) -> object:
+def trimmed(value: object) -> object:
     return unicodedata.normalize("NFC", _one_line(value).strip()) if isinstance(value, str) else value
 
 
-def _not_blank(value: str) -> str:
-    if not value.strip():
-        raise ValueError("must not be blank")
+def plain_json(value: Any, depth: int = 0) -> Any:
+    """What PostgreSQL keeps as it is: no control characters in texts, no numbers that are none."""
+    if depth > MAX_DEPTH:
+        raise ValueError(f"is nested deeper than {MAX_DEPTH} levels")
+    if isinstance(value, str):
+        _text(value)
+    elif isinstance(value, float) and not isfinite(value):
+        raise ValueError(f"{value} is no number that JSON knows")
+    elif isinstance(value, list):
+        for one in value:
+            plain_json(one, depth + 1)
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            _one_line(name)
+            plain_json(one, depth + 1)
+    return value
+
+
+def _small(value: dict[str, Any]) -> dict[str, Any]:
+    size = len(json.dumps(value, ensure_ascii=False))
+    if size > MAX_JSON_LENGTH:
+        raise ValueError(f"has {size} characters as JSON, at most {MAX_JSON_LENGTH} are allowed")
     return value
 
 
@@ -71,12 +95,12 @@ def is_email(value: str) -> bool:
     return EMAIL.fullmatch(value) is not None
 
 
-Trimmed = BeforeValidator(_trimmed)
+Trimmed = BeforeValidator(trimmed)
 Name = Annotated[str, Field(min_length=1, max_length=255), Trimmed, AfterValidator(_name)]
 Label = Annotated[str, Field(min_length=1, max_length=255), Trimmed]
 Line = Annotated[str, Trimmed]
 Description = Annotated[str, Field(max_length=1000), AfterValidator(_text)]
 PromptContext = Annotated[str, Field(max_length=5000), AfterValidator(_text)]
-Prompt = Annotated[
-    str, Field(min_length=1, max_length=5000), AfterValidator(_text), AfterValidator(_not_blank)
-]
+# Blank only where something else says what to do.
+Prompt = PromptContext
+JsonObject = Annotated[dict[str, Any], AfterValidator(plain_json), AfterValidator(_small)]

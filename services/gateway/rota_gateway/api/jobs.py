@@ -1,79 +1,36 @@
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Body
 from pydantic import Field
 
-from rota_contracts.events import JobChanged, RunRequested
-from rota_gateway.api.answers import Answer, Disposition, Instant, State
+from rota_contracts.events import RunRequested
+from rota_gateway.api.answers import Answer
 from rota_gateway.api.fields import Description, Input, PromptContext
-from rota_gateway.api.job_fields import JobInput, JobPatch, checked
-from rota_gateway.domain import JobStatus, job_status, next_run_at
+from rota_gateway.api.job_answers import Job, change_of, shown
+from rota_gateway.api.job_checks import calendar_dates, checked, surroundings
+from rota_gateway.api.job_fields import JobInput, JobPatch
+from rota_gateway.domain.checks import Problem
+from rota_gateway.domain.jobs import TICKER, is_paused, pause, upcoming
 from rota_gateway.edge.paging import CurrentPaging, Page
 from rota_gateway.edge.unit import ApiRoute, CurrentUnit, Unit
-from rota_gateway.errors import ConflictError, NotFoundError
-from rota_gateway.repository import access, contexts, jobs, occurrences
+from rota_gateway.errors import ConflictError, FieldError, InvalidError, NotFoundError
+from rota_gateway.repository import access, clock, jobs
 from rota_gateway.repository.connection import Row
 
 router = APIRouter(tags=["jobs"], route_class=ApiRoute)
 
 DEFINITION = tuple(JobInput.model_fields)
-
-
-class Job(Answer):
-    id: UUID
-    context_id: UUID
-    context_name: str
-    name: str
-    description: str | None
-    cron_expression: str
-    timezone: str
-    agent_name: str
-    skill_prompt: str
-    is_enabled: bool
-    pause_reason: str | None
-    status: JobStatus
-    schedule_error: str | None
-    notification_channel: str | None
-    notification_target: str | None
-    timeout_seconds: int
-    max_retries: int
-    owner_id: UUID | None
-    last_run_id: UUID | None
-    last_run_at: Instant | None
-    last_run_status: Literal["success", "error", "partial"] | None
-    last_run_result: str | None
-    last_run_duration_ms: int | None
-    next_run_at: Instant | None
-    run_count: int
-    error_count: int
-    created_at: Instant
-    updated_at: Instant
-
-
-class Occurrence(Answer):
-    run_id: UUID
-    job_id: UUID
-    context_id: UUID
-    scheduled_for: Instant
-    effective_at: Instant
-    trigger: Literal["schedule", "manual", "backfill"]
-    state: State
-    disposition: Disposition | None
-    reason: str | None
-    instants: int
-    last_instant: Instant | None
-    attempt: int
-    created_at: Instant
-    dispatched_at: Instant | None
-    started_at: Instant | None
-    closed_at: Instant | None
+MAX_SKIPPED = 100
 
 
 class Toggle(Input):
     is_enabled: bool | None = Field(default=None, description="without it the job is switched over")
     reason: Description | None = None
+    catch_up: Literal["none", "latest", "all"] = Field(
+        default="none", description="what becomes of the instants of the pause that ends"
+    )
 
 
 class RunInput(Input):
@@ -84,12 +41,6 @@ class RunInput(Input):
 
 class RunAccepted(Answer):
     run_id: UUID
-
-
-def shown(job: Row) -> Job:
-    """A row of the repository as the API and the pages show it."""
-    derived = {"status": job_status(job), "next_run_at": next_run_at(job, datetime.now(UTC))}
-    return Job.model_validate({**job, **derived})
 
 
 @router.get("/contexts/{context_id}/jobs")
@@ -109,42 +60,101 @@ async def list_jobs(unit: CurrentUnit, paging: CurrentPaging) -> Page[Job]:
 @router.post("/contexts/{context_id}/jobs", status_code=201)
 async def create_job(context_id: UUID, definition: JobInput, unit: CurrentUnit) -> Job:
     await access.require(unit.connection, context_id, "write")
-    values = checked(definition.model_dump(), min_period_seconds=await _min_period(unit, context_id))
-    owned = {**values, "context_id": context_id, "owner_id": unit.caller.id}
-    return await _changed(unit, await jobs.add(unit.connection, owned), "created")
+    values = definition.model_dump()
+    if problem := agent_beside_tool(values, definition.model_fields_set):
+        raise InvalidError([FieldError(*problem)])
+    around = await surroundings(unit.connection, context_id, [values])
+    checked(as_created(values, around.now), around, DEFINITION)
+    derived = {
+        "calendar_dates": calendar_dates(values, around),
+        "context_id": context_id,
+        "owner_id": unit.caller.id,
+    }
+    return await _changed(unit, await jobs.add(unit.connection, {**values, **derived}), "created")
+
+
+def as_created(values: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """What it will be once it is stored."""
+    return {**values, "created_at": now}
+
+
+def agent_beside_tool(values: dict[str, Any], sent: set[str]) -> Problem | None:
+    """A job calls a tool or runs an agent; who says both at once is mistaken about one."""
+    if values.get("tool") is not None and "agent_name" in sent:
+        return Problem("agent_name", "is not asked when the job calls a tool: leave one of the two out")
+    return None
 
 
 @router.get("/jobs/{job_id}")
 async def get_job(job_id: UUID, unit: CurrentUnit) -> Job:
-    job = await jobs.get(unit.connection, job_id)
-    if job is None:
-        raise NotFoundError("job")
-    return shown(job)
+    return shown(await _row(unit, job_id))
 
 
 @router.patch("/jobs/{job_id}")
 async def update_job(job_id: UUID, patch: JobPatch, unit: CurrentUnit) -> Job:
     context_id = await access.require_for_job(unit.connection, job_id, "write")
     stored = await jobs.lock(unit.connection, job_id)
-    definition = {field: stored[field] for field in DEFINITION}
     sent = patch.model_dump(exclude_unset=True)
-    checked({**definition, **sent}, min_period_seconds=await _min_period(unit, context_id))
-    changes = {field: value for field, value in sent.items() if value != definition[field]}
-    if changes.get("is_enabled"):
-        changes["pause_reason"] = None
+    if problem := agent_beside_tool(sent, set(sent)):
+        raise InvalidError([FieldError(*problem)])
+    changes = {field: value for field, value in sent.items() if value != stored[field]}
+    definition = {**stored, **changes}
+    around = await surroundings(unit.connection, context_id, [definition])
+    checked(definition, around, changes)
+    if "calendars" in changes:
+        changes["calendar_dates"] = calendar_dates(definition, around)
+    if "is_enabled" in changes:
+        changes |= _switch(changes["is_enabled"], unit, around.now)
     return await _update(unit, job_id, changes)
 
 
 @router.post("/jobs/{job_id}/toggle")
 async def toggle_job(job_id: UUID, unit: CurrentUnit, toggle: Annotated[Toggle | None, Body()] = None) -> Job:
+    """Pauses or enables. Enabling also ends a pause that the ticker ordered, and one until an instant."""
     await access.require_for_job(unit.connection, job_id, "write")
-    stored = await jobs.lock(unit.connection, job_id)
-    wanted = toggle.is_enabled if toggle and toggle.is_enabled is not None else not stored["is_enabled"]
-    reason = toggle.reason if toggle and not wanted else None
-    target = {"is_enabled": wanted, "pause_reason": reason}
-    return await _update(
-        unit, job_id, {name: value for name, value in target.items() if value != stored[name]}
-    )
+    await jobs.lock(unit.connection, job_id)
+    job, now = await _row(unit, job_id), await clock.now(unit.connection)
+    asked = toggle or Toggle()
+    stands_still = is_paused(job, now)
+    wanted = stands_still if asked.is_enabled is None else asked.is_enabled
+    if wanted:
+        changes = {"is_enabled": True, **_switch(True, unit, now, asked.catch_up)} if stands_still else {}
+    elif job["is_enabled"] or asked.reason != job["pause_reason"]:
+        changes = {"is_enabled": False, **_switch(False, unit, now), "pause_reason": asked.reason}
+    else:
+        changes = {}
+    return await _update(unit, job_id, changes)
+
+
+def _switch(is_enabled: bool, unit: Unit, now: datetime, catch_up: str = "none") -> dict[str, Any]:
+    """What changes along with `is_enabled`."""
+    if not is_enabled:
+        return {"pause_reason": None, "paused_by": unit.caller.id}
+    return {
+        "pause_reason": None,
+        "paused_by": None,
+        "paused_until": None,
+        "resumed_at": now,
+        "resume_catch_up": catch_up,
+    }
+
+
+@router.post("/jobs/{job_id}/skip-next")
+async def skip_next(job_id: UUID, unit: CurrentUnit) -> Job:
+    """Leaves out the next instant that is still to come; again, the one after it."""
+    await access.require_for_job(unit.connection, job_id, "write")
+    await jobs.lock(unit.connection, job_id)
+    job, now = await _row(unit, job_id), await clock.now(unit.connection)
+    if not job["is_enabled"] or job["is_paused_by_ticker"]:
+        raise ConflictError(f"The job {job['name']!r} is paused: nothing of it is due that could be skipped.")
+    # Earlier ones are kept in the definition that was in force then.
+    skipped = [instant for instant in job["excluded_instants"] if instant > now]
+    instant = upcoming(job, now)
+    if instant is None:
+        raise ConflictError(f"The job {job['name']!r} is not due any more: there is nothing to skip.")
+    if len(skipped) >= MAX_SKIPPED:
+        raise ConflictError(f"The next {MAX_SKIPPED} instants are skipped already; pause the job instead.")
+    return await _update(unit, job_id, {"excluded_instants": [*skipped, instant]})
 
 
 @router.delete("/jobs/{job_id}", status_code=204)
@@ -162,10 +172,10 @@ async def run_job(
 ) -> RunAccepted:
     """Runs the job now, beside its schedule."""
     context_id = await access.require_for_job(unit.connection, job_id, "write")
-    stored = await jobs.lock(unit.connection, job_id)
-    if not stored["is_enabled"]:
-        reason = f": {stored['pause_reason']}" if stored["pause_reason"] else ""
-        raise ConflictError(f"The job {stored['name']!r} is paused{reason}. Enable it to run it.")
+    await jobs.lock(unit.connection, job_id)
+    job, now = await _row(unit, job_id), await clock.now(unit.connection)
+    if is_paused(job, now):
+        raise ConflictError(f"The job {job['name']!r} is paused{_why_paused(job)}. Enable it to run it.")
     run_id, user_id = uuid4(), unit.caller.id
     await jobs.request_run(
         unit.connection,
@@ -181,18 +191,19 @@ async def run_job(
     return RunAccepted(run_id=run_id)
 
 
-@router.get("/jobs/{job_id}/occurrences")
-async def list_occurrences(job_id: UUID, unit: CurrentUnit, paging: CurrentPaging) -> Page[Occurrence]:
-    """The ledger of the job, newest first."""
-    await access.require_for_job(unit.connection, job_id, "read")
-    found = await occurrences.page_of_job(unit.connection, job_id, paging.after, paging.fetch)
-    return paging.page(found, Occurrence.model_validate, key=("created_at", "run_id"))
+def _why_paused(job: Row) -> str:
+    known = pause(job)
+    if known["paused_at"] is None:
+        return f" until {job['paused_until']:%Y-%m-%d %H:%M:%S} UTC"
+    by = " by the ticker" if known["paused_by"] == TICKER else ""
+    return f"{by}: {known['pause_reason']}" if known["pause_reason"] else by
 
 
-def change_of(job: Row, change: Literal["created", "updated", "deleted"]) -> JobChanged:
-    return JobChanged(
-        context_id=job["context_id"], job_id=job["id"], generation=job["generation"], change=change
-    )
+async def _row(unit: Unit, job_id: UUID) -> Row:
+    job = await jobs.get(unit.connection, job_id)
+    if job is None:
+        raise NotFoundError("job")
+    return job
 
 
 async def _update(unit: Unit, job_id: UUID, changes: dict[str, Any]) -> Job:
@@ -204,11 +215,3 @@ async def _update(unit: Unit, job_id: UUID, changes: dict[str, Any]) -> Job:
 async def _changed(unit: Unit, job: Row, change: Literal["created", "updated"]) -> Job:
     unit.hints.append(change_of(job, change))
     return await get_job(job["id"], unit)
-
-
-async def _min_period(unit: Unit, context_id: UUID) -> int:
-    context = await contexts.get(unit.connection, context_id)
-    if context is None:
-        raise NotFoundError("context")
-    period: int = context["min_period_seconds"]
-    return period

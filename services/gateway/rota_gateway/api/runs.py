@@ -30,6 +30,7 @@ class Run(Answer):
     status: RunStatus | None
     state: State
     disposition: Disposition | None
+    reason_code: str | None
     reason: str | None
     result_content: str
     error_kind: str | None

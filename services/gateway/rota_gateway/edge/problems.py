@@ -58,12 +58,18 @@ def field_errors(problems: Sequence[Any]) -> list[FieldError]:
     """What pydantic found, in words for people."""
     errors = []
     for problem in problems:
-        path = [str(part) for part in problem["loc"] if part not in {"body", "query", "header"}]
+        path = _path(problem["loc"])
         message = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
             message = "There is no such field."
-        errors.append(FieldError(".".join(path) or "body", message))
+        errors.append(FieldError(path or "body", message))
     return errors
+
+
+def _path(location: Sequence[int | str]) -> str:
+    """Where in the body: `jobs[3].cron_expression`."""
+    parts = [part for part in location if part not in {"body", "query", "header"}]
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
 
 
 def answer(

@@ -1,14 +1,23 @@
+import json
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from rota_gateway.errors import NotFoundError
-from rota_gateway.repository.connection import Connection, Row, row, rows, run
+from rota_gateway.repository.connection import Connection, Row, decoded, row, rows, run
 
 # The ticker's timer counts only where it was planned from the definition as it stands now.
 IS_PLANNED = "t.planned_generation = j.generation"
+# The ticker pauses by its timer; a person ends that by enabling the job later.
+IS_PAUSED_BY_TICKER = "t.paused_at IS NOT NULL AND (j.resumed_at IS NULL OR j.resumed_at <= t.paused_at)"
 NEXT_RUN_AT = f"CASE WHEN j.is_enabled AND {IS_PLANNED} THEN t.next_run_at END"
 SORT_KEY = f"coalesce({NEXT_RUN_AT}, TIMESTAMPTZ '9999-12-31 00:00+00')"
+# When a person paused it: the end of the last definition that was enabled.
+DISABLED_AT = """
+    CASE WHEN NOT j.is_enabled THEN coalesce((
+        SELECT max(r.valid_until) FROM job_revisions r
+        WHERE r.job_id = j.id AND CAST(r.definition ->> 'is_enabled' AS boolean)), j.created_at) END
+"""
 
 
 def select(jobs: str = "scheduled_jobs") -> str:
@@ -18,14 +27,18 @@ def select(jobs: str = "scheduled_jobs") -> str:
            CASE WHEN {IS_PLANNED} THEN t.error END AS schedule_error,
            {NEXT_RUN_AT} AS next_run_at,
            {SORT_KEY} AS sort_key,
+           t.runs, {IS_PAUSED_BY_TICKER} AS is_paused_by_ticker, t.paused_at AS ticker_paused_at,
+           t.pause_reason AS ticker_pause_reason, {DISABLED_AT} AS disabled_at,
+           coalesce(nullif(u.display_name, ''), u.email) AS paused_by_name,
            s.last_run_id, s.last_run_at, s.last_run_status, s.last_run_result, s.last_run_duration_ms,
            coalesce(s.run_count, 0) AS run_count, coalesce(s.error_count, 0) AS error_count,
            EXISTS (SELECT 1 FROM occurrences o WHERE o.job_id = j.id AND o.closed_at IS NULL
-                   AND o.state IN ('dispatched', 'running')) AS is_running
+                   AND o.state = 'dispatched') AS is_running
     FROM {jobs} j
     JOIN contexts c ON c.id = j.context_id
     LEFT JOIN job_timers t ON t.job_id = j.id
     LEFT JOIN job_statistics s ON s.job_id = j.id
+    LEFT JOIN users u ON u.id = j.paused_by
     """
 
 
@@ -40,7 +53,7 @@ async def page_of_context(
         WHERE context_id = :context_id
           AND (CAST(:created_at AS timestamptz) IS NULL OR (created_at, id) < (:created_at, :job_id))
         ORDER BY created_at DESC, id DESC LIMIT :limit)"""
-    return await rows(
+    found = await rows(
         connection,
         f"{select(page)} ORDER BY j.created_at DESC, j.id DESC",
         context_id=context_id,
@@ -48,6 +61,7 @@ async def page_of_context(
         job_id=job_id,
         limit=limit,
     )
+    return [plain(one) for one in found]
 
 
 async def page_by_next_run(
@@ -60,17 +74,19 @@ async def page_by_next_run(
         SELECT j.* FROM scheduled_jobs j LEFT JOIN job_timers t ON t.job_id = j.id
         WHERE CAST(:sort_key AS timestamptz) IS NULL OR ({SORT_KEY}, j.id) > (:sort_key, :job_id)
         ORDER BY {SORT_KEY}, j.id LIMIT :limit)"""
-    return await rows(
+    found = await rows(
         connection,
         f"{select(page)} ORDER BY sort_key, j.id",
         sort_key=sort_key,
         job_id=job_id,
         limit=limit,
     )
+    return [plain(one) for one in found]
 
 
 async def get(connection: Connection, job_id: UUID) -> Row | None:
-    return await row(connection, f"{select()} WHERE j.id = :id", id=job_id)
+    found = await row(connection, f"{select()} WHERE j.id = :id", id=job_id)
+    return found and plain(found)
 
 
 async def lock(connection: Connection, job_id: UUID) -> Row:
@@ -78,7 +94,7 @@ async def lock(connection: Connection, job_id: UUID) -> Row:
     found = await row(connection, "SELECT * FROM scheduled_jobs WHERE id = :id FOR UPDATE", id=job_id)
     if found is None:
         raise NotFoundError("job")
-    return found
+    return plain(found)
 
 
 async def add(connection: Connection, values: dict[str, Any]) -> Row:
@@ -88,7 +104,7 @@ async def add(connection: Connection, values: dict[str, Any]) -> Row:
     added = await row(
         connection,
         f"INSERT INTO scheduled_jobs ({columns}) VALUES ({placeholders}) RETURNING id, context_id, generation",
-        **values,
+        **_encoded(values),
     )
     assert added is not None
     return added
@@ -101,10 +117,19 @@ async def update(connection: Connection, job_id: UUID, changes: dict[str, Any]) 
         connection,
         f"UPDATE scheduled_jobs SET {assignments} WHERE id = :id RETURNING id, context_id, generation",
         id=job_id,
-        **changes,
+        **_encoded(changes),
     )
     assert updated is not None
     return updated
+
+
+def plain(found: Row) -> Row:
+    """With arguments as an object."""
+    return {**found, "arguments": decoded(found["arguments"])}
+
+
+def _encoded(values: dict[str, Any]) -> dict[str, Any]:
+    return {**values, "arguments": json.dumps(values["arguments"])} if "arguments" in values else values
 
 
 async def delete(connection: Connection, job_id: UUID) -> Row | None:
@@ -148,12 +173,13 @@ async def request_run(
 
 async def totals(connection: Connection) -> Row:
     """How many jobs the user may see: all, active, running now, in error (the last run failed, or unplannable)."""
+    is_on = "is_enabled AND NOT is_paused_by_ticker AND coalesce(paused_until <= clock_timestamp(), true)"
     found = await row(
         connection,
         f"""
-        SELECT count(*) AS all, count(*) FILTER (WHERE is_enabled) AS active,
+        SELECT count(*) AS all, count(*) FILTER (WHERE {is_on}) AS active,
                count(*) FILTER (WHERE is_running) AS running,
-               count(*) FILTER (WHERE is_enabled AND (last_run_status = 'error' OR schedule_error IS NOT NULL))
+               count(*) FILTER (WHERE {is_on} AND (last_run_status = 'error' OR schedule_error IS NOT NULL))
                    AS error
         FROM ({select()}) AS job
         """,

@@ -3,33 +3,38 @@ from typing import Any
 from uuid import UUID
 
 from rota_gateway.repository.connection import Connection, Row, decoded, row, rows
+from rota_gateway.repository.occurrences import STATE
 
 JSON_COLUMNS = ("usage", "metadata", "attempts", "pending_actions", "deliveries")
 
 # Every run that there is a trace of: its result, else its occurrence, else the request for it.
-SELECT = """
+SELECT = f"""
     SELECT r.run_id, r.schedule_id AS job_id, r.schedule_id, r.job_name, r.context_id, r.agent_name, r.prompt,
-           r.status, coalesce(o.state, 'closed') AS state,
-           CASE WHEN o.run_id IS NULL THEN 'ran' ELSE o.disposition END AS disposition, o.reason,
+           r.status, coalesce({STATE}, 'closed') AS state,
+           CASE WHEN o.run_id IS NULL THEN 'ran' ELSE o.disposition END AS disposition, o.reason_code, o.reason,
            r.result_content, r.error_kind, r.error_message,
            r.attempt, r.execution_duration_ms, r.pending_actions_created, r.usage, r.session_id, r.trigger,
            r.scheduled_for, r.started_at, r.completed_at, r.metadata, r.created_at
     FROM agent_execution_results r
-    LEFT JOIN occurrences o ON o.run_id = r.run_id
+    LEFT JOIN occurrences o ON o.run_id = r.run_id AND o.scheduled_for = r.scheduled_for
 """
-SELECT_OPEN = """
+# Where a run that has no result is known: in the ledger, else by the request for it.
+KNOWN = """
+    SELECT run_id, job_id, context_id, created_at, scheduled_for, trigger FROM occurrences WHERE run_id = :run_id
+    UNION ALL
+    SELECT run_id, job_id, context_id, created_at, coalesce(scheduled_for, created_at), trigger
+    FROM run_requests WHERE run_id = :run_id
+    LIMIT 1
+"""
+SELECT_OPEN = f"""
     SELECT w.run_id, j.id AS job_id, j.id AS schedule_id, j.name AS job_name, w.context_id, j.agent_name,
-           j.skill_prompt AS prompt, NULL AS status, coalesce(o.state, 'queued') AS state,
-           o.disposition, o.reason, '' AS result_content, NULL AS error_kind, NULL AS error_message,
+           j.skill_prompt AS prompt, NULL AS status, coalesce({STATE}, 'queued') AS state,
+           o.disposition, o.reason_code, o.reason, '' AS result_content, NULL AS error_kind, NULL AS error_message,
            coalesce(o.attempt, 1) AS attempt, NULL AS execution_duration_ms, 0 AS pending_actions_created,
-           CAST('{}' AS jsonb) AS usage, NULL AS session_id, coalesce(o.trigger, 'manual') AS trigger,
-           coalesce(o.scheduled_for, w.created_at) AS scheduled_for, o.started_at, NULL AS completed_at,
-           CAST('{}' AS jsonb) AS metadata, w.created_at
-    FROM (SELECT run_id, job_id, context_id, created_at FROM occurrences WHERE run_id = :run_id
-          UNION ALL
-          SELECT run_id, job_id, context_id, created_at FROM run_requests WHERE run_id = :run_id
-          LIMIT 1) AS w
-    LEFT JOIN occurrences o ON o.run_id = w.run_id
+           CAST('{{}}' AS jsonb) AS usage, NULL AS session_id, w.trigger, w.scheduled_for, o.started_at, NULL AS completed_at,
+           CAST('{{}}' AS jsonb) AS metadata, w.created_at
+    FROM ({KNOWN}) AS w
+    LEFT JOIN occurrences o ON o.run_id = w.run_id AND o.scheduled_for = w.scheduled_for
     LEFT JOIN scheduled_jobs j ON j.id = w.job_id
 """
 DETAILS = """

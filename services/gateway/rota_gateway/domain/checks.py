@@ -1,0 +1,125 @@
+"""What must fit together in a definition, and into its context; each problem with the field and a remedy."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from jsonschema import SchemaError, ValidationError
+from jsonschema.validators import validator_for
+from referencing import Registry
+
+from rota_gateway.domain.schedules import schedule_of, shortest_period
+from rota_schedule import Schedule, ScheduleError, check
+
+# A schedule is looked at again only when one of these changes: what is over may still be renamed.
+SCHEDULE_FIELDS = frozenset(
+    {
+        "cron_expression",
+        "seconds_field",
+        "timezone",
+        "dst_gap",
+        "dst_repeat",
+        "start_at",
+        "end_at",
+        "jitter_seconds",
+    }
+)
+
+
+class Problem(NamedTuple):
+    field: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a definition is checked against: days of calendars and JSON schemas of tools by their names."""
+
+    now: datetime
+    min_period_seconds: int
+    calendars: Mapping[str, Collection[date]]
+    tools: Mapping[str, Mapping[str, Any]]
+
+
+def problems(definition: Mapping[str, Any], around: Surroundings, changed: Collection[str]) -> list[Problem]:
+    """Everything that is wrong; `changed` names the fields that are new, of a new job all."""
+    found: list[Problem] = []
+    if SCHEDULE_FIELDS & set(changed):
+        found += _schedule(definition, around)
+    if "paused_until" in changed and definition["paused_until"] and definition["paused_until"] <= around.now:
+        found.append(Problem("paused_until", "is in the past; to enable the job set it to null"))
+    if definition["retry_backoff"] == "exponential":
+        found += _backoff(definition)
+    if {"tool", "arguments", "skill_prompt"} & set(changed):
+        found += _tool(definition, around)
+    if "calendars" in changed:
+        found += [
+            Problem("calendars", f"there is no calendar {name!r} in this context; see its list of calendars")
+            for name in definition["calendars"]
+            if name not in around.calendars
+        ]
+    return found
+
+
+def _schedule(definition: Mapping[str, Any], around: Surroundings) -> Iterator[Problem]:
+    try:
+        schedule = schedule_of(definition)
+        check(schedule, around.now)
+    except ScheduleError as error:
+        yield Problem(error.field, error.reason)
+        return
+    yield from _period(schedule, definition["jitter_seconds"], around.min_period_seconds)
+
+
+def _period(schedule: Schedule, jitter_seconds: int, min_period_seconds: int) -> Iterator[Problem]:
+    shortest = shortest_period(schedule)
+    if shortest is None:
+        return
+    seconds = int(shortest.total_seconds())
+    if seconds < min_period_seconds:
+        yield Problem(
+            "cron_expression",
+            f"runs every {seconds} s; this context allows one run in {min_period_seconds} s at most: "
+            "choose a longer period, or have min_period_seconds of the context lowered",
+        )
+    elif jitter_seconds >= seconds:
+        yield Problem(
+            "jitter_seconds",
+            f"must be less than the {seconds} s that two runs may be apart: they would cross",
+        )
+
+
+def _backoff(definition: Mapping[str, Any]) -> Iterator[Problem]:
+    first, longest = definition["retry_backoff_seconds"], definition["retry_backoff_max_seconds"]
+    if longest < first:
+        yield Problem("retry_backoff_max_seconds", f"is less than retry_backoff_seconds ({first})")
+
+
+def _tool(definition: Mapping[str, Any], around: Surroundings) -> Iterator[Problem]:
+    name = definition["tool"]
+    if name is None:
+        if definition["arguments"]:
+            yield Problem("arguments", "are for a tool: name one, or leave them out")
+        if not definition["skill_prompt"].strip():
+            yield Problem("skill_prompt", "must not be blank, unless the job calls a tool")
+    elif name not in around.tools:
+        known = ", ".join(sorted(around.tools))
+        yield Problem("tool", f"there is no tool {name!r}; there are: {known}")
+    else:
+        yield from argument_problems(around.tools[name], definition["arguments"])
+
+
+def argument_problems(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> Iterator[Problem]:
+    """What the JSON Schema of a tool says against the arguments."""
+    # A registry of its own: a reference to elsewhere is never fetched.
+    validator = validator_for(schema)(schema, registry=Registry())
+    try:
+        for error in sorted(validator.iter_errors(arguments), key=lambda error: error.json_path):
+            yield Problem(_place(error), str(error.message)[:500])
+    except (SchemaError, LookupError) as error:
+        yield Problem("tool", f"its JSON Schema is not usable: {type(error).__name__}")
+
+
+def _place(error: ValidationError) -> str:
+    return "arguments" + error.json_path.removeprefix("$")
