@@ -13,10 +13,23 @@ def run_id_for(job_id: UUID, scheduled_for: datetime) -> UUID:
         ValueError: the instant has no time zone.
 
     """
-    if scheduled_for.tzinfo is None:
+    return uuid5(job_id, _text(scheduled_for))
+
+
+def backfill_run_id_for(job_id: UUID, scheduled_for: datetime) -> UUID:
+    """The id of the run that makes up for an instant of the past: however often it is asked for, one run.
+
+    Raises:
+        ValueError: the instant has no time zone.
+
+    """
+    return uuid5(job_id, f"backfill/{_text(scheduled_for)}")
+
+
+def _text(instant: datetime) -> str:
+    if instant.tzinfo is None:
         raise ValueError("scheduled_for has no time zone")
-    instant = scheduled_for.astimezone(UTC).isoformat(timespec="microseconds")
-    return uuid5(job_id, instant)
+    return instant.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def session_id_for(run_id: UUID, attempt: int) -> UUID:

@@ -7,7 +7,18 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.security import HTTPBearer
 
 from rota_chassis.health import Check, health_routes
-from rota_gateway.api import agents, contexts, events, identity, jobs, notifications, occurrences, runs
+from rota_gateway.api import (
+    agents,
+    backfills,
+    contexts,
+    events,
+    identity,
+    jobs,
+    notifications,
+    occurrences,
+    runs,
+    schedules,
+)
 from rota_gateway.edge import problems
 from rota_gateway.edge.body import BodyLimit
 from rota_gateway.edge.csrf import CrossSiteProtection
@@ -16,7 +27,18 @@ from rota_gateway.edge.headers import SecurityHeaders
 from rota_gateway.web import docs, overview, sign_in
 from rota_gateway.web.assets import Assets
 
-API = (contexts, jobs, occurrences, runs, notifications, agents, identity, events)
+API = (
+    contexts,
+    jobs,
+    occurrences,
+    backfills,
+    schedules,
+    runs,
+    notifications,
+    agents,
+    identity,
+    events,
+)
 PAGES = (overview, sign_in, docs)
 
 

@@ -11,7 +11,7 @@ from tests.integration.gateway.conftest import JOB, Person, a_timer
 from tests.support.world import World
 
 SECONDS = {"cron_expression": "*/10 * * * * *", "seconds_field": True}
-FAST = {"min_period_seconds": 1}
+FAST: dict[str, Any] = {"min_period_seconds": 1}
 
 # The context, the fields, the field that is named, words of the reason.
 REFUSED: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
@@ -202,7 +202,8 @@ async def test_what_is_over_may_still_be_renamed(person: Person, world: World) -
 async def test_a_job_may_call_a_tool_instead_of_an_agent(person: Person, world: World) -> None:
     context = await person.context()
     await world.sql(
-        "INSERT INTO tools (name, description, effect, parameters) VALUES ('echo', '', 'read', CAST(:p AS jsonb))",
+        "INSERT INTO tools (name, description, effect, parameters) "
+        "VALUES ('echo', '', 'read', CAST(:p AS jsonb))",
         p=json.dumps(
             {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer", "maximum": 9}}}
         ),
@@ -216,7 +217,7 @@ async def test_a_job_may_call_a_tool_instead_of_an_agent(person: Person, world: 
     refused = await person.http.patch(f"/api/v1/jobs/{job['id']}", json={"tool": None})
     fields = {error["field"] for error in refused.json()["errors"]}
     assert (refused.status_code, fields) == (422, {"arguments", "skill_prompt"})
-    agent = {"tool": None, "arguments": {}, "skill_prompt": "Say something."}
+    agent: dict[str, Any] = {"tool": None, "arguments": {}, "skill_prompt": "Say something."}
     assert (await person.http.patch(f"/api/v1/jobs/{job['id']}", json=agent)).status_code == 200
 
 

@@ -204,7 +204,8 @@ async def test_the_tickers_plan_and_the_statistics_stand_in_the_job(person: Pers
     at = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
     await a_timer(world, job_id, next_run_at=at)
     await world.sql(
-        "INSERT INTO job_statistics (job_id, context_id, run_count, error_count, last_run_status, last_run_at) "
+        "INSERT INTO job_statistics "
+        "(job_id, context_id, run_count, error_count, last_run_status, last_run_at) "
         "SELECT id, context_id, 7, 2, 'error', :at FROM scheduled_jobs WHERE id = :id",
         id=job_id,
         at=at,
