@@ -42,6 +42,7 @@ def upgrade() -> None:
     _extend_timers()
     _partition_occurrences()
     _narrow_confirmations()
+    _hold_by_statement()
     _touch_trigger()
     _protect()
 
@@ -171,13 +172,11 @@ def _extend_timers() -> None:
     """)
     op.execute("DROP INDEX ix_job_timers_next_run_at")
     op.execute("CREATE INDEX ix_job_timers_wake_at ON job_timers (wake_at) WHERE wake_at IS NOT NULL")
-    op.execute("CREATE INDEX ix_job_timers_context_id ON job_timers (context_id)")
     op.execute("ALTER TABLE job_statistics ADD COLUMN context_id uuid")
     op.execute("""
         UPDATE job_statistics s SET context_id = j.context_id FROM scheduled_jobs j WHERE j.id = s.job_id
     """)
     op.execute("ALTER TABLE job_statistics ALTER COLUMN context_id SET NOT NULL")
-    op.execute("CREATE INDEX ix_job_statistics_context_id ON job_statistics (context_id)")
 
 
 def _partition_occurrences() -> None:
@@ -226,8 +225,6 @@ def _partition_occurrences() -> None:
             closed_at timestamptz,
             created_at timestamptz NOT NULL DEFAULT now(),
             CONSTRAINT pk_occurrences PRIMARY KEY (run_id, scheduled_for),
-            CONSTRAINT fk_occurrences_context_id
-                FOREIGN KEY (context_id) REFERENCES contexts (id) ON DELETE CASCADE,
             CONSTRAINT ck_occurrences_trigger CHECK (trigger IN ('schedule', 'manual', 'backfill')),
             CONSTRAINT ck_occurrences_state CHECK (state IN ('queued', 'dispatched', 'closed')),
             CONSTRAINT ck_occurrences_disposition
@@ -347,6 +344,82 @@ def _narrow_confirmations() -> None:
         ALTER TABLE notifications DROP CONSTRAINT ck_notifications_category,
             ADD CONSTRAINT ck_notifications_category
                 CHECK (category IN ('success', 'error', 'approval_needed', 'paused'))
+    """)
+
+
+def _hold_by_statement() -> None:
+    """Foreign keys that are checked once per statement and context instead of once per row.
+
+    The check of a row costs as much as the row; hundreds of a batch belong to a few contexts.
+    """
+    for table in ("run_attempts", "agent_execution_results", "notifications"):
+        op.execute(f"ALTER TABLE {table} DROP CONSTRAINT fk_{table}_context_id")
+    op.execute("ALTER TABLE agent_execution_results DROP CONSTRAINT fk_agent_execution_results_schedule_id")
+    for function, owners, column in (
+        ("rota_hold_contexts", "contexts", "context_id"),
+        ("rota_hold_jobs", "scheduled_jobs", "schedule_id"),
+    ):
+        op.execute(f"""
+            CREATE FUNCTION {function}() RETURNS trigger
+            LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+            DECLARE
+                wanted integer;
+                held integer;
+            BEGIN
+                SELECT count(DISTINCT {column}) INTO wanted FROM added;
+                SELECT count(*) INTO held FROM (
+                    SELECT id FROM {owners} WHERE id IN (SELECT {column} FROM added) FOR KEY SHARE) o;
+                IF held < wanted THEN
+                    RAISE foreign_key_violation USING MESSAGE = '{column} names what is not in {owners}';
+                END IF;
+                RETURN NULL;
+            END $$
+        """)
+    held = {
+        "rota_hold_contexts": ("occurrences", "run_attempts", "agent_execution_results", "notifications"),
+        "rota_hold_jobs": ("agent_execution_results",),
+    }
+    for function, tables in held.items():
+        for table in tables:
+            op.execute(f"""
+                CREATE TRIGGER {function.removeprefix("rota_")} AFTER INSERT ON {table}
+                REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION {function}()
+            """)
+    op.execute("""
+        CREATE FUNCTION rota_drop_context() RETURNS trigger
+        LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+        BEGIN
+            DELETE FROM run_attempts a USING occurrences o
+                WHERE o.context_id = OLD.id AND a.run_id = o.run_id;
+            DELETE FROM occurrences WHERE context_id = OLD.id;
+            DELETE FROM agent_execution_results WHERE context_id = OLD.id;
+            DELETE FROM notifications WHERE context_id = OLD.id;
+            RETURN NULL;
+        END $$
+    """)
+    op.execute("""
+        CREATE TRIGGER drop_context AFTER DELETE ON contexts
+        FOR EACH ROW EXECUTE FUNCTION rota_drop_context()
+    """)
+    op.execute("""
+        CREATE FUNCTION rota_release_results() RETURNS trigger
+        LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+        BEGIN
+            UPDATE agent_execution_results SET schedule_id = NULL WHERE schedule_id = OLD.id;
+            RETURN NULL;
+        END $$
+    """)
+    op.execute("""
+        CREATE TRIGGER release_results AFTER DELETE ON scheduled_jobs
+        FOR EACH ROW EXECUTE FUNCTION rota_release_results()
+    """)
+    op.execute("DROP INDEX ix_run_attempts_context_id")
+    op.execute("DROP INDEX ix_run_attempts_ended_at")
+    op.execute("CREATE INDEX ix_run_attempts_ended_at ON run_attempts USING brin (ended_at)")
+    op.execute("DROP INDEX ix_agent_execution_results_user_id")
+    op.execute("""
+        CREATE INDEX ix_agent_execution_results_user_id ON agent_execution_results (user_id, created_at DESC)
+        WHERE user_id IS NOT NULL
     """)
 
 
