@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -16,7 +16,8 @@ from rota_ticker import metrics
 from rota_ticker.domain.admission import admissible
 from rota_ticker.domain.attempts import Dispatched, ending_reason, pause_reason, retry_delay
 from rota_ticker.domain.changes import replan
-from rota_ticker.domain.jobs import Decision, Standing
+from rota_ticker.domain.jobs import Decision, Occurrence, Standing
+from rota_ticker.domain.placing import first_attempt, placed
 from rota_ticker.domain.planning import decide, new_timer
 from rota_ticker.domain.requests import admit
 from rota_ticker.news import News
@@ -95,14 +96,19 @@ class Ticker:
                 decisions.append(replan(job, timer, past.get(job.id, []), now, standing))
             else:
                 decisions.append(decide(job, timer, now, standing))
-        return await self._write(connection, decisions, News(jobs=known))
+        return await self._write(connection, decisions, standings, News(jobs=known))
 
-    async def _write(self, connection: Connection, decisions: Sequence[Decision], news: News) -> News:
+    async def _write(
+        self,
+        connection: Connection,
+        decisions: Sequence[Decision],
+        standings: Mapping[UUID, Standing],
+        news: News,
+    ) -> News:
         if replaced := {decision.plan.job_id for decision in decisions if decision.cancels_others}:
             await self._replace(connection, replaced, news)
         rows = [row for decision in decisions for row in decision.occurrences]
-        entered = await ledger.enter(connection, rows) if rows else set()
-        news.entered += [row for row in rows if row.run_id in entered]
+        await self._enter(connection, rows, standings, news)
         await timers.set_all(connection, [decision.plan for decision in decisions])
         for decision in decisions:
             if decision.plan.error:
@@ -112,8 +118,30 @@ class Ticker:
                     job_id=str(decision.plan.job_id),
                     reason=decision.plan.error,
                 )
-        await self._admit(connection, {row.context_id for row in news.entered if not row.disposition}, news)
         return news
+
+    async def _enter(
+        self,
+        connection: Connection,
+        rows: Sequence[Occurrence],
+        standings: Mapping[UUID, Standing],
+        news: News,
+    ) -> None:
+        """Enters rows, and dispatches what has room; where somebody waits already, in turn."""
+        if not rows:
+            return
+        contexts = {row.context_id for row in rows if not row.disposition}
+        going: set[UUID] = set()
+        if contexts:
+            await ledger.lock_admission(connection)
+            rooms, now = await ledger.rooms(connection, contexts)
+            going = placed(rows, rooms, standings, now)
+        entered = await ledger.enter(connection, rows, going, DISPATCH_GRACE)
+        new = [row for row in rows if row.run_id in entered]
+        news.entered += new
+        news.runs += [first_attempt(row) for row in new if row.run_id in going]
+        waiting = {row.context_id for row in new if not row.disposition and row.run_id not in going}
+        await self._admit(connection, waiting, news)
 
     async def _replace(self, connection: Connection, job_ids: Iterable[UUID], news: News) -> None:
         """Overlap `cancel_other`: what waits is skipped, what runs is asked to stop."""
@@ -175,11 +203,7 @@ class Ticker:
                 rows, replaced = admit(new, standings)
                 if replaced:
                     await self._replace(connection, replaced, news)
-                entered = await ledger.enter(connection, rows)
-                news.entered += [row for row in rows if row.run_id in entered]
-                await self._admit(
-                    connection, {row.context_id for row in news.entered if not row.disposition}, news
-                )
+                await self._enter(connection, rows, standings, news)
         await self._tell(news)
         if len(new) < self._batch_size:
             # No further: a request is read only once the timer of its job is there to be locked.

@@ -1,6 +1,7 @@
 """The ledger: what becomes of each occurrence, written once and closed once."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -21,23 +22,26 @@ ENTER = """
     INSERT INTO occurrences
         (run_id, job_id, context_id, scheduled_for, effective_at, trigger, state, disposition, reason_code, reason,
          instants, last_instant, coalesced_into, stands_for, first_instant, priority, is_exclusive, requested_by,
-         prompt_context, not_before, expires_at, closed_at)
+         prompt_context, not_before, expires_at, closed_at, dispatched_at, check_at)
     SELECT u.run_id, u.job_id, u.context_id, u.scheduled_for, u.effective_at, u.trigger,
-           CASE WHEN u.disposition IS NULL THEN 'queued' ELSE 'closed' END, u.disposition, u.reason_code, u.reason,
+           CASE WHEN u.disposition IS NOT NULL THEN 'closed' WHEN u.goes THEN 'dispatched' ELSE 'queued' END,
+           u.disposition, u.reason_code, u.reason,
            u.instants, u.last_instant, u.coalesced_into, u.stands_for, u.first_instant, u.priority, u.is_exclusive,
            u.requested_by, u.prompt_context, greatest(now(), u.effective_at),
            clock_timestamp() + make_interval(secs => u.queue_ttl_seconds),
-           CASE WHEN u.disposition IS NOT NULL THEN clock_timestamp() END
+           CASE WHEN u.disposition IS NOT NULL THEN clock_timestamp() END,
+           CASE WHEN u.goes THEN clock_timestamp() END,
+           CASE WHEN u.goes THEN clock_timestamp() + CAST(:grace AS interval) END
     FROM unnest(CAST(:run_id AS uuid[]), CAST(:job_id AS uuid[]), CAST(:context_id AS uuid[]),
                 CAST(:scheduled_for AS timestamptz[]), CAST(:effective_at AS timestamptz[]),
                 CAST(:trigger AS text[]), CAST(:disposition AS text[]), CAST(:reason_code AS text[]),
                 CAST(:reason AS text[]), CAST(:instants AS int[]), CAST(:last_instant AS timestamptz[]),
                 CAST(:coalesced_into AS uuid[]), CAST(:stands_for AS int[]), CAST(:first_instant AS timestamptz[]),
                 CAST(:priority AS smallint[]), CAST(:is_exclusive AS boolean[]), CAST(:requested_by AS uuid[]),
-                CAST(:prompt_context AS text[]), CAST(:queue_ttl_seconds AS int[]))
+                CAST(:prompt_context AS text[]), CAST(:queue_ttl_seconds AS int[]), CAST(:goes AS boolean[]))
         AS u (run_id, job_id, context_id, scheduled_for, effective_at, trigger, disposition, reason_code, reason,
               instants, last_instant, coalesced_into, stands_for, first_instant, priority, is_exclusive,
-              requested_by, prompt_context, queue_ttl_seconds)
+              requested_by, prompt_context, queue_ttl_seconds, goes)
     JOIN contexts c ON c.id = u.context_id
     ON CONFLICT DO NOTHING
     RETURNING run_id
@@ -77,6 +81,17 @@ WAITING_CONTEXTS = """
         FROM waiting w WHERE w.context_id IS NOT NULL
     )
     SELECT context_id FROM waiting WHERE context_id IS NOT NULL
+"""
+
+ROOMS = """
+    SELECT c.id, CASE
+        WHEN EXISTS (SELECT 1 FROM occurrences q WHERE q.context_id = c.id AND q.state = 'queued')
+          OR EXISTS (SELECT 1 FROM agent_configurations a WHERE a.max_concurrent_runs IS NOT NULL
+                     AND (a.context_id = c.id OR a.context_id IS NULL)) THEN 0
+        ELSE c.max_concurrent_runs
+             - (SELECT count(*) FROM occurrences d WHERE d.context_id = c.id AND d.state = 'dispatched') END,
+        clock_timestamp()
+    FROM contexts c WHERE c.id = ANY (CAST(:contexts AS uuid[]))
 """
 
 # Of each context, what fits into the room that it has: the first by priority and age that nothing holds back.
@@ -291,9 +306,21 @@ async def standings(connection: Connection, job_ids: Iterable[UUID]) -> dict[UUI
     return {row[0]: Standing(row[1], row[2]) for row in rows}
 
 
-async def enter(connection: Connection, rows: Sequence[Occurrence]) -> set[UUID]:
-    """The ids that were new; an instant that has its row already keeps it."""
-    values = {name: [getattr(row, name) for row in rows] for name in ENTERED_COLUMNS}
+async def rooms(connection: Connection, contexts: Iterable[UUID]) -> tuple[dict[UUID, int], datetime | None]:
+    """How many runs each context has room for, and the clock.
+
+    None where somebody waits, or an agent has a limit of its own.
+    """
+    rows = await connection.fetch(ROOMS, {"contexts": list(contexts)})
+    return {row[0]: row[1] for row in rows}, rows[0][2] if rows else None
+
+
+async def enter(
+    connection: Connection, rows: Sequence[Occurrence], going: AbstractSet[UUID], grace: timedelta
+) -> set[UUID]:
+    """The ids that were new; an instant that has its row already keeps it. Those `going` are dispatched."""
+    values: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in ENTERED_COLUMNS}
+    values |= {"goes": [row.run_id in going for row in rows], "grace": grace}
     return {row[0] for row in await connection.fetch(ENTER, values)}
 
 
