@@ -31,12 +31,7 @@ class Attempt:
         self.stop_reason: str | None = None
         self._is_working = False
         self.task: asyncio.Task[None] | None = None
-        self._timer = asyncio.get_running_loop().call_at(deadline, self.lose)
-
-    def extend(self, deadline: float) -> None:
-        self._timer.cancel()
-        if self.gone is None:
-            self._timer = asyncio.get_running_loop().call_at(deadline, self.lose)
+        self.deadline = deadline
 
     def lose(self) -> None:
         """Stops the run at once: the lease cannot be proven any more."""
@@ -74,9 +69,6 @@ class Attempt:
         finally:
             self._is_working = False
 
-    def close(self) -> None:
-        self._timer.cancel()
-
     def require_lease(self) -> None:
         """Before anything with an effect.
 
@@ -84,11 +76,10 @@ class Attempt:
             LeaseLostError: the attempt was given up, or should have been by now.
 
         """
-        if self.gone is not None or asyncio.get_running_loop().time() >= self._timer.when():
+        if self.gone is not None or asyncio.get_running_loop().time() >= self.deadline:
             raise LeaseLostError("the run is no longer held by this executor")
 
     def _give_up(self, why: Literal["lease_lost", "released"]) -> None:
-        self._timer.cancel()
         if self.gone is None:
             self.gone = why
             if self.task is not None:

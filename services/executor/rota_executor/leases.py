@@ -15,6 +15,8 @@ class Leases:
         self._repository = repository
         self._held: dict[AttemptKey, Attempt] = {}
         self._seconds = seconds
+        # One for all attempts: a timer of its own would cost each more than its lease.
+        self._alarm: asyncio.TimerHandle | None = None
 
     @property
     def period(self) -> float:
@@ -27,9 +29,23 @@ class Leases:
 
     def hold(self, attempt: Attempt) -> None:
         self._held[attempt.key] = attempt
+        if self._alarm is None:
+            self._set_alarm(attempt.deadline)
+
+    def _set_alarm(self, instant: float) -> None:
+        self._alarm = asyncio.get_running_loop().call_at(instant, self._lose_overdue)
+
+    def _lose_overdue(self) -> None:
+        """Stops attempts whose lease was not renewed in time, and looks again when the next one is due."""
+        self._alarm = None
+        now = asyncio.get_running_loop().time()
+        for attempt in self.held():
+            if attempt.deadline <= now:
+                attempt.lose()
+        if ahead := [attempt.deadline for attempt in self._held.values() if attempt.deadline > now]:
+            self._set_alarm(min(ahead))
 
     def drop(self, attempt: Attempt) -> None:
-        attempt.close()
         if self._held.get(attempt.key) is attempt:
             del self._held[attempt.key]
 
@@ -53,7 +69,7 @@ class Leases:
             renewed = await self._repository.renew([attempt.key for attempt in attempts])
         for attempt in attempts:
             if attempt.key in renewed:
-                attempt.extend(self.deadline(asked))
+                attempt.deadline = self.deadline(asked)
             elif attempt.completed is None:
                 attempt.lose()
             # With the outcome on its way, the write of the outcome itself decides.

@@ -101,7 +101,9 @@ class Runs:
             return
         metrics.ATTEMPTS.labels(outcome.status).inc()
         metrics.DURATION.observe(duration.total_seconds())
-        log.info(
+        # What went well is told by the outcome itself.
+        tell = log.info if outcome.status == "error" else log.debug
+        tell(
             "the attempt ended",
             action="ended",
             status=outcome.status,
