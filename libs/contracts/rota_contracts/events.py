@@ -27,6 +27,7 @@ ErrorKind = Literal[
     "timeout",
     "cancelled",
     "lost",  # the executors that held the run died
+    "interrupted",  # the executor died after the run had begun to write; a person decides
     "internal",
 ]
 

@@ -531,6 +531,23 @@ run_attempts = Table(
     Index("ix_run_attempts_ended_at", "ended_at", postgresql_using="brin"),
 )
 
+# A call that writes is entered before it is made, closed after, and never made again by itself.
+tool_effects = Table(
+    "tool_effects",
+    metadata,
+    Column("run_id", Uuid),
+    Column("attempt", Integer),
+    Column("call_id", Text),
+    _context(),
+    _required("tool_name"),
+    _required("state"),
+    _instant("started_at", now=True),
+    _instant("ended_at"),
+    PrimaryKeyConstraint("run_id", "attempt", "call_id"),
+    _one_of("state", "started", "done", "failed"),
+    Index("ix_tool_effects_context_id", "context_id"),
+)
+
 # Outcomes whose publication is not confirmed; narrow, so that confirming does not write the outcome again.
 unpublished_outcomes = Table(
     "unpublished_outcomes",

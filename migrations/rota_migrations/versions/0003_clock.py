@@ -39,6 +39,7 @@ def upgrade() -> None:
     _create_calendars()
     _create_revisions()
     _create_cancellations()
+    _create_effects()
     _extend_timers()
     _partition_occurrences()
     _narrow_confirmations()
@@ -146,6 +147,25 @@ def _create_cancellations() -> None:
     """)
     op.execute("CREATE INDEX ix_run_cancellations_changed_xid ON run_cancellations (changed_xid)")
     op.execute("CREATE INDEX ix_run_cancellations_context_id ON run_cancellations (context_id)")
+
+
+def _create_effects() -> None:
+    op.execute("""
+        CREATE TABLE tool_effects (
+            run_id uuid NOT NULL,
+            attempt integer NOT NULL,
+            call_id text NOT NULL,
+            context_id uuid NOT NULL
+                CONSTRAINT fk_tool_effects_context_id REFERENCES contexts (id) ON DELETE CASCADE,
+            tool_name text NOT NULL,
+            state text NOT NULL
+                CONSTRAINT ck_tool_effects_state CHECK (state IN ('started', 'done', 'failed')),
+            started_at timestamptz NOT NULL DEFAULT now(),
+            ended_at timestamptz,
+            CONSTRAINT pk_tool_effects PRIMARY KEY (run_id, attempt, call_id)
+        )
+    """)
+    op.execute("CREATE INDEX ix_tool_effects_context_id ON tool_effects (context_id)")
 
 
 def _extend_timers() -> None:
@@ -448,13 +468,17 @@ def _protect() -> None:
         "rota_gateway": {
             "SELECT, INSERT, UPDATE, DELETE": "calendars",
             "SELECT, INSERT": "job_revisions, run_cancellations",
-            "SELECT": "occurrences",
+            "SELECT": "occurrences, tool_effects",
         },
         "rota_ticker": {
             "SELECT, INSERT, UPDATE": "occurrences",
             "SELECT": "job_revisions, run_cancellations, agent_configurations",
         },
-        "rota_executor": {"SELECT, INSERT, DELETE": "unpublished_outcomes", "SELECT": "occurrences"},
+        "rota_executor": {
+            "SELECT, INSERT, DELETE": "unpublished_outcomes",
+            "SELECT, INSERT, UPDATE": "tool_effects",
+            "SELECT": "occurrences",
+        },
         "rota_results": {"SELECT, INSERT, DELETE": "unannounced_results"},
     }
     for role, tables in grants.items():
@@ -463,7 +487,7 @@ def _protect() -> None:
     others = "rota_ticker, rota_executor, rota_results, rota_notifier"
     visible = "context_id = ANY (ARRAY(SELECT rota_visible_contexts()))"
     writable = "context_id = ANY (ARRAY(SELECT rota_writable_contexts()))"
-    for table in ("calendars", "job_revisions", "run_cancellations", "occurrences"):
+    for table in ("calendars", "job_revisions", "run_cancellations", "occurrences", "tool_effects"):
         op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
         op.execute(f"CREATE POLICY services ON {table} TO {others} USING (true) WITH CHECK (true)")
         op.execute(f"CREATE POLICY gateway_select ON {table} FOR SELECT TO rota_gateway USING ({visible})")

@@ -1,5 +1,6 @@
 """Pure decisions about attempts: what a lost claim means, what the agent is asked, what is told after."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -22,7 +23,7 @@ Content = str | list[ContentBlock]
 
 # Trying again changes nothing about these.
 PERMANENT_KINDS: frozenset[ErrorKind] = frozenset(
-    {"agent_not_found", "invalid_configuration", "cancelled", "lost"}
+    {"agent_not_found", "invalid_configuration", "cancelled", "lost", "interrupted"}
 )
 # NATS takes messages of 1 MiB. In JSON a character may take six bytes; results keeps 50,000 characters.
 MAX_CONTENT = 60_000
@@ -46,6 +47,8 @@ class Record:
     usage: Usage = Usage()  # noqa: RUF009  immutable
     model: str | None = None
     agent_revision: int | None = None
+    # Tools that write and were begun: what they did cannot be taken back.
+    effects: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -76,9 +79,16 @@ def verdict(attempt: int, *, state: str | None, is_open: bool, current_attempt: 
     return "elsewhere"
 
 
-def is_final(status: RunStatus, error_kind: ErrorKind | None, *, failures: int, max_retries: int) -> bool:
-    """Whether no other attempt will follow this one."""
-    if status != "error" or error_kind in PERMANENT_KINDS:
+def is_final(
+    status: RunStatus,
+    error_kind: ErrorKind | None,
+    *,
+    failures: int,
+    max_retries: int,
+    has_written: bool = False,
+) -> bool:
+    """Whether no other attempt will follow this one: what has written is not repeated by itself."""
+    if status != "error" or error_kind in PERMANENT_KINDS or has_written:
         return True
     return failures >= max_retries
 
@@ -87,6 +97,18 @@ def lost_message(losses: int) -> str:
     return (
         f"The executor that held this run vanished {losses} times, so the run was not tried again. "
         "Look at the executor's log and memory, then run the job now."
+    )
+
+
+def interrupted_message(effects: Sequence[tuple[str, str]]) -> str:
+    """Why a run is not begun anew; `effects` are the tools that write which it began, with their states."""
+    told = ", ".join(
+        f"{tool!r} ({'done' if state == 'done' else 'it is not known whether it took effect'})"
+        for tool, state in effects
+    )
+    return (
+        f"The run was interrupted after it began to write: {told}. It is not repeated by itself. "
+        "Look at what was done, then run the job now if it is still needed."
     )
 
 
@@ -126,7 +148,11 @@ def completed(
         attempt=event.attempt,
         status=outcome.status,
         final=is_final(
-            outcome.status, outcome.error_kind, failures=event.failures, max_retries=event.job.max_retries
+            outcome.status,
+            outcome.error_kind,
+            failures=event.failures,
+            max_retries=event.job.max_retries,
+            has_written=bool(record.effects),
         ),
         content=cut_content(clean(outcome.content), MAX_CONTENT),
         execution_duration_ms=round(duration / timedelta(milliseconds=1)),

@@ -18,6 +18,10 @@ class InvalidConfigurationError(RunError, PermanentError):
     kind = "invalid_configuration"
 
 
+class InterruptedRunError(RunError, PermanentError):
+    kind = "interrupted"
+
+
 class CancelledRunError(RunError, PermanentError):
     kind = "cancelled"
 

@@ -190,6 +190,41 @@ class Repository:
         )
         return {AttemptKey(row.run_id, row.attempt) for row in rows}
 
+    async def begin_effect(self, key: AttemptKey, call_id: str, tool_name: str) -> str | None:
+        """Enters a call that writes, before it is made; its id, or None when the attempt is not held any more."""
+        rows = await self._database.fetch(
+            """
+            INSERT INTO tool_effects (run_id, attempt, call_id, context_id, tool_name, state)
+            SELECT a.run_id, a.attempt,
+                   CAST(:call_id AS text) || '/' || (SELECT count(*) FROM tool_effects e WHERE e.run_id = a.run_id),
+                   a.context_id, :tool_name, 'started'
+            FROM run_attempts a
+            WHERE a.run_id = :run_id AND a.attempt = :attempt
+              AND a.state = 'running' AND a.executor = :executor AND a.lease_until >= clock_timestamp()
+            RETURNING call_id
+            """,
+            {**key._asdict(), "call_id": call_id, "tool_name": tool_name, "executor": self._executor},
+        )
+        return rows[0][0] if rows else None
+
+    async def end_effect(self, key: AttemptKey, effect: str, state: str) -> None:
+        """Closes a call that was made."""
+        await self._database.execute(
+            """
+            UPDATE tool_effects SET state = :state, ended_at = clock_timestamp()
+            WHERE run_id = :run_id AND attempt = :attempt AND call_id = :effect
+            """,
+            {**key._asdict(), "effect": effect, "state": state},
+        )
+
+    async def effects(self, run_id: UUID) -> list[tuple[str, str]]:
+        """Which tools that write the run has begun, in all its attempts, and how far they came."""
+        rows = await self._database.fetch(
+            "SELECT tool_name, state FROM tool_effects WHERE run_id = :run_id ORDER BY started_at",
+            {"run_id": run_id},
+        )
+        return [(row[0], row[1]) for row in rows]
+
     async def release(self, keys: Sequence[AttemptKey]) -> int:
         """Hands unfinished attempts over: the ticker may dispatch their runs again at once."""
         return await self._database.execute(

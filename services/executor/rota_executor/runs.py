@@ -6,13 +6,29 @@ from datetime import timedelta
 import structlog
 
 from rota_chassis import logs
+from rota_contracts.events import JobDue
 from rota_executor import metrics
 from rota_executor.adapters import failures
 from rota_executor.adapters.runtime import Runtime
 from rota_executor.agents import LoadedAgents
 from rota_executor.attempt import Attempt
-from rota_executor.domain import Outcome, completed, ids, lost_message, prompt_of, timeout_message
-from rota_executor.errors import InternalRunError, LostRunError, RunError, RunTimeoutError
+from rota_executor.authority import Authority
+from rota_executor.domain import (
+    Outcome,
+    completed,
+    ids,
+    interrupted_message,
+    lost_message,
+    prompt_of,
+    timeout_message,
+)
+from rota_executor.errors import (
+    InternalRunError,
+    InterruptedRunError,
+    LostRunError,
+    RunError,
+    RunTimeoutError,
+)
 from rota_executor.leases import Leases
 from rota_executor.outbox import Outbox
 from rota_executor.repository import Repository
@@ -133,19 +149,24 @@ class Runs:
         with attempt.stoppable():
             return await self._answer(attempt, agents)
 
+    async def _require_nothing_written(self, event: JobDue) -> None:
+        """Raises InterruptedRunError when an earlier attempt of the run had begun to write."""
+        if event.attempt > 1 and (effects := await self._repository.effects(event.run_id)):
+            raise InterruptedRunError(interrupted_message(effects))
+
     async def _answer(self, attempt: Attempt, agents: "asyncio.Task[LoadedAgents] | None") -> Outcome:
         event, record = attempt.event, attempt.record
+        authority = Authority(attempt, self._repository)
         seconds = event.job.timeout_seconds
         try:
             async with asyncio.timeout(seconds) as limit:
+                await self._require_nothing_written(event)
                 if agents is None:
                     assert event.job.tool is not None
-                    return await self._runtime.call(
-                        event.job.tool, event.job.arguments, record, attempt.require_lease
-                    )
+                    return await self._runtime.call(event.job.tool, event.job.arguments, record, authority)
                 # The task is shared by a batch: one run that is cancelled must not cancel it for the others.
                 agent = (await asyncio.shield(agents)).of(event)
-                return await self._runtime.run(agent, prompt_of(event), record, attempt.require_lease)
+                return await self._runtime.run(agent, prompt_of(event), record, authority)
         except TimeoutError:
             if limit.expired():
                 raise RunTimeoutError(timeout_message(seconds)) from None

@@ -12,10 +12,13 @@ calls: list[dict[str, Any]] = []
 
 
 def register(registry: Registry) -> None:
-    for tool in (recorded, broken, blocking, hanging, full):
+    for tool in (recorded, broken, blocking, hanging, full, writing, writing_and_failing):
         registry.add_tool(
             ToolDescription(
-                name=tool.__name__, description="A tool.", effect="read", parameters={"type": "object"}
+                name=tool.__name__,
+                description="A tool.",
+                effect="write" if tool.__name__.startswith("writing") else "read",
+                parameters={"type": "object"},
             ),
             tool,
         )
@@ -40,6 +43,16 @@ async def blocking(arguments: Mapping[str, Any]) -> str:
 async def hanging(arguments: Mapping[str, Any]) -> str:
     await asyncio.Event().wait()
     return "never"
+
+
+async def writing(arguments: Mapping[str, Any]) -> str:
+    calls.append(dict(arguments))
+    return "written"
+
+
+async def writing_and_failing(arguments: Mapping[str, Any]) -> str:
+    calls.append(dict(arguments))
+    raise RuntimeError("half of it is written")
 
 
 async def full(arguments: Mapping[str, Any]) -> str:

@@ -113,6 +113,7 @@ TENANT_TABLES = [
     "calendars",
     "job_revisions",
     "run_cancellations",
+    "tool_effects",
 ]
 
 
@@ -151,6 +152,10 @@ async def fill(world: World, context: UUID, job: UUID) -> None:
             " VALUES (:n, :c, :r, 'success', 't')"
         ),
         "INSERT INTO deliveries (notification_id, channel, context_id) VALUES (:n, 'email', :c)",
+        """
+        INSERT INTO tool_effects (run_id, attempt, call_id, context_id, tool_name, state)
+        VALUES (:r, 1, 'call', :c, 't', 'done')
+        """,
         "INSERT INTO calendars (context_id, name) VALUES (:c, 'holidays')",
         """
         INSERT INTO job_revisions (job_id, generation, context_id, valid_from, valid_until, definition)

@@ -10,7 +10,7 @@ from pydantic_ai.toolsets import AbstractToolset
 from rota_chassis import logs
 from rota_contracts.events import Usage
 from rota_executor.adapters import approval, failures
-from rota_executor.adapters.approval import Guard, HoldsLease
+from rota_executor.adapters.approval import Authority, Guard
 from rota_executor.adapters.conversation import converse
 from rota_executor.adapters.models import Models
 from rota_executor.adapters.per_fact import write_report
@@ -20,7 +20,7 @@ from rota_executor.adapters.session import Session
 from rota_executor.adapters.transcript import entry
 from rota_executor.agent import Agent, ToolLink
 from rota_executor.domain import Outcome, Record
-from rota_executor.errors import InternalRunError, InvalidConfigurationError, ToolFailedError
+from rota_executor.errors import InternalRunError, InvalidConfigurationError, LeaseLostError, ToolFailedError
 
 log = logs.logger(__name__)
 
@@ -31,7 +31,7 @@ class Runtime:
     models: Models
     tool_timeout_seconds: float
 
-    async def run(self, agent: Agent, prompt: str, record: Record, holds_lease: HoldsLease) -> Outcome:
+    async def run(self, agent: Agent, prompt: str, record: Record, authority: Authority) -> Outcome:
         """The answer of the agent.
 
         Raises:
@@ -44,7 +44,7 @@ class Runtime:
         model: Model | None = None
         try:
             model = await self.models.model(agent.model, agent.fallback_models)
-            return await self._answer(agent, model, prompt, record, holds_lease)
+            return await self._answer(agent, model, prompt, record, authority)
         except Exception as error:
             said = failures.run_error(error, agent.model, model)
             if isinstance(said, InternalRunError):
@@ -58,7 +58,7 @@ class Runtime:
             raise said from error
 
     async def call(
-        self, name: str, arguments: Mapping[str, Any], record: Record, holds_lease: HoldsLease
+        self, name: str, arguments: Mapping[str, Any], record: Record, authority: Authority
     ) -> Outcome:
         """What a tool says, without a model. The caller limits how long it may take.
 
@@ -71,17 +71,19 @@ class Runtime:
             known = ", ".join(sorted(self.registry.tool_names()))
             raise InvalidConfigurationError(f"There is no tool {name!r} here; there are: {known}.")
         record.usage = Usage(tool_calls=1)
-        holds_lease()
         try:
-            return Outcome("success", await tool.run(arguments))
+            async with authority.call(tool.description, "call"):
+                return Outcome("success", await tool.run(arguments))
+        except LeaseLostError:
+            raise
         except Exception as error:
             raise ToolFailedError(f"The tool {name!r} failed: {failures.reason(error)}.") from error
 
     async def _answer(
-        self, agent: Agent, model: Model, prompt: str, record: Record, holds_lease: HoldsLease
+        self, agent: Agent, model: Model, prompt: str, record: Record, authority: Authority
     ) -> Outcome:
         def guard_of(link: ToolLink) -> Guard:
-            return Guard(link.policy, holds_lease, self.tool_timeout_seconds)
+            return Guard(link.policy, authority, self.tool_timeout_seconds)
 
         facts = await prefetched(agent.links("prefetch"), self.registry, guard_of, record)
         session = Session(agent, model, record, prompt, facts)

@@ -1,0 +1,42 @@
+"""What an attempt may do while it is held: read anything; write, once that is in the effect ledger."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from rota_contracts.tools import ToolDescription
+from rota_executor.attempt import Attempt
+from rota_executor.errors import LeaseLostError
+from rota_executor.repository import Repository
+
+
+class Authority:
+    def __init__(self, attempt: Attempt, repository: Repository) -> None:
+        self._attempt = attempt
+        self._repository = repository
+
+    @contextlib.asynccontextmanager
+    async def call(self, tool: ToolDescription, call_id: str) -> AsyncIterator[None]:
+        """Surrounds one call of a tool.
+
+        A tool that writes is entered before it runs and closed after: a run that was interrupted in
+        between, or after, is never begun anew by itself.
+
+        Raises:
+            LeaseLostError: the attempt is no longer held; the tool must not run.
+
+        """
+        self._attempt.require_lease()
+        if tool.effect == "read":
+            yield
+            return
+        key, record = self._attempt.key, self._attempt.record
+        effect = await self._repository.begin_effect(key, call_id, tool.name)
+        if effect is None:
+            raise LeaseLostError("the run is no longer held by this executor")
+        record.effects.append(tool.name)
+        state = "failed"
+        try:
+            yield
+            state = "done"
+        finally:
+            await self._repository.end_effect(key, effect, state)
