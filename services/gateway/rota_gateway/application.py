@@ -10,6 +10,8 @@ from rota_chassis.health import Check, health_routes
 from rota_gateway.api import (
     agents,
     backfills,
+    batches,
+    calendars,
     contexts,
     events,
     identity,
@@ -23,6 +25,7 @@ from rota_gateway.edge import problems
 from rota_gateway.edge.body import BodyLimit
 from rota_gateway.edge.csrf import CrossSiteProtection
 from rota_gateway.edge.gateway import Gateway
+from rota_gateway.edge.head import HeadAsGet
 from rota_gateway.edge.headers import SecurityHeaders
 from rota_gateway.web import docs, overview, sign_in
 from rota_gateway.web.assets import Assets
@@ -30,8 +33,10 @@ from rota_gateway.web.assets import Assets
 API = (
     contexts,
     jobs,
+    batches,
     occurrences,
     backfills,
+    calendars,
     schedules,
     runs,
     notifications,
@@ -67,4 +72,5 @@ def build(gateway: Gateway, checks: Mapping[str, Check]) -> FastAPI:
     app.add_middleware(BodyLimit)
     app.add_middleware(CrossSiteProtection, public_url=gateway.settings.public_url)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(HeadAsGet)
     return app

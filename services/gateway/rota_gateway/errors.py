@@ -62,8 +62,8 @@ class ConflictError(RequestError):
 class TooLargeError(RequestError):
     status = 413
 
-    def __init__(self) -> None:
-        super().__init__("The body is larger than 1 MiB.")
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"The body is larger than {limit_bytes // 1024**2} MiB.")
 
 
 class ContentTypeError(RequestError):

@@ -226,6 +226,17 @@ async def test_unknown_routes_and_methods_are_problem_documents(person: Person) 
     assert "GET" in wrong.headers["allow"]
 
 
+async def test_head_answers_like_get_without_the_body(served: Served, person: Person) -> None:
+    for path in ("/api/v1/contexts", "/api/openapi.json", "/livez", "/sign-in", "/static/rota.css"):
+        got, headed = await person.http.get(path), await person.http.head(path)
+        assert (headed.status_code, headed.content) == (got.status_code, b"") == (200, b""), path
+        assert headed.headers["content-type"] == got.headers["content-type"]
+        assert headed.headers["content-length"] == str(len(got.content))
+    assert (await person.http.head(f"/api/v1/jobs/{uuid4()}")).status_code == 404
+    assert (await person.http.head("/api/v1/events")).status_code == 200
+    assert (await (await served.client()).head("/api/v1/contexts")).status_code == 401
+
+
 BAD_QUERIES = (
     ({"limit": "0"}, "limit"),
     ({"limit": "201"}, "limit"),

@@ -8,6 +8,8 @@ import pytest
 from tests.integration.gateway.conftest import JOB, Person
 from tests.support.world import World
 
+BACKFILL = {"start": "2026-01-05T00:00:00Z", "end": "2026-01-06T00:00:00Z"}
+
 
 async def a_run(world: World, context: str, job: str) -> tuple[str, str, str]:
     """A result with its conversation and notification: (run, session, notification)."""
@@ -99,7 +101,11 @@ async def test_what_belongs_to_another_tenant_is_not_found_anywhere(
         ("DELETE", job_path, None),
         ("POST", f"{job_path}/toggle", None),
         ("POST", f"{job_path}/run", None),
+        ("POST", f"{job_path}/skip-next", None),
+        ("POST", f"{job_path}/backfill", BACKFILL),
+        ("POST", f"{context_path}/jobs:batch", {"jobs": [JOB]}),
         ("GET", f"{job_path}/occurrences", None),
+        ("POST", f"/runs/{run_id}/cancel", None),
         ("GET", f"/runs/{run_id}", None),
         ("GET", f"/conversations/{session_id}", None),
         ("POST", f"/notifications/{notification_id}/read", None),
@@ -138,7 +144,7 @@ async def test_the_database_itself_shows_a_tenant_only_its_own(
         assert row[0] == expected
 
 
-async def test_a_viewer_reads_and_may_not_write(person: Person, other: Person) -> None:
+async def test_a_viewer_reads_and_may_not_write(person: Person, other: Person, world: World) -> None:
     context = await person.context()
     job = await person.job(context)
     await other.joins(context, "viewer")
@@ -150,12 +156,16 @@ async def test_a_viewer_reads_and_may_not_write(person: Person, other: Person) -
         ("DELETE", f"/jobs/{job['id']}", None),
         ("POST", f"/jobs/{job['id']}/toggle", None),
         ("POST", f"/jobs/{job['id']}/run", None),
+        ("POST", f"/jobs/{job['id']}/skip-next", None),
+        ("POST", f"/jobs/{job['id']}/backfill", BACKFILL),
+        ("POST", f"/contexts/{context}/jobs:batch", {"jobs": [JOB]}),
+        ("POST", f"/runs/{await world.an_occurrence(UUID(job['id']))}/cancel", None),
         ("PATCH", f"/contexts/{context}", {"name": "Mine"}),
         ("DELETE", f"/contexts/{context}", None),
     ):
         response = await other.http.request(method, f"/api/v1{path}", json=body)
         assert response.status_code == 403, (method, path, response.text)
-    assert await person.get(f"/jobs/{job['id']}") == job
+    assert await person.get(f"/jobs/{job['id']}") == job | {"status": "running"}
 
 
 async def test_an_editor_writes_jobs_and_may_not_delete_the_context(person: Person, other: Person) -> None:

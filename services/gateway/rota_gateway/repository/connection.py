@@ -17,9 +17,13 @@ UNIQUE = {
     "uq_scheduled_jobs_context_id_name": FieldError(
         "name", "A job of this name exists in the context already."
     ),
+    "uq_calendars_context_id_name": FieldError(
+        "name", "A calendar of this name exists in the context already."
+    ),
 }
 GONE = {
     "fk_scheduled_jobs_context_id": "context",
+    "fk_calendars_context_id": "context",
     "fk_run_requests_job_id": "job",
     "fk_memberships_context_id": "context",
 }

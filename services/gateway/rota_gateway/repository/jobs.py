@@ -1,4 +1,5 @@
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,32 @@ DISABLED_AT = """
         SELECT max(r.valid_until) FROM job_revisions r
         WHERE r.job_id = j.id AND CAST(r.definition ->> 'is_enabled' AS boolean)), j.created_at) END
 """
+
+# Of the columns that are no text.
+BATCH_TYPES = {
+    **dict.fromkeys(("id", "context_id", "owner_id"), "uuid"),
+    **dict.fromkeys(("seconds_field", "is_enabled"), "boolean"),
+    **dict.fromkeys(("start_at", "end_at", "paused_until"), "timestamptz"),
+    **dict.fromkeys(("excluded_dates", "calendar_dates"), "date[]"),
+    "calendars": "text[]",
+    "arguments": "jsonb",
+    **dict.fromkeys(
+        (
+            "max_runs",
+            "jitter_seconds",
+            "catch_up_window_seconds",
+            "catch_up_max_runs",
+            "timeout_seconds",
+            "max_retries",
+            "retry_backoff_seconds",
+            "retry_backoff_max_seconds",
+            "priority",
+            "queue_ttl_seconds",
+            "auto_pause_after",
+        ),
+        "integer",
+    ),
+}
 
 
 def select(jobs: str = "scheduled_jobs") -> str:
@@ -108,6 +135,32 @@ async def add(connection: Connection, values: dict[str, Any]) -> Row:
     )
     assert added is not None
     return added
+
+
+async def add_all(connection: Connection, values: Sequence[dict[str, Any]]) -> list[Row]:
+    """Inserts rows of the same columns in one statement; id, context_id and generation of each."""
+    columns = ", ".join(values[0])
+    typed = ", ".join(f"{column} {BATCH_TYPES.get(column, 'text')}" for column in values[0])
+    return await rows(
+        connection,
+        f"""
+        INSERT INTO scheduled_jobs ({columns})
+        SELECT {columns} FROM jsonb_to_recordset(CAST(:values AS jsonb)) AS r ({typed})
+        RETURNING id, context_id, generation
+        """,
+        values=json.dumps(values),
+    )
+
+
+async def taken_names(connection: Connection, context_id: UUID, names: Sequence[str]) -> list[str]:
+    """Those of the names that jobs of the context have."""
+    found = await rows(
+        connection,
+        "SELECT name FROM scheduled_jobs WHERE context_id = :id AND name = ANY (CAST(:names AS text[]))",
+        id=context_id,
+        names=list(names),
+    )
+    return [one["name"] for one in found]
 
 
 async def update(connection: Connection, job_id: UUID, changes: dict[str, Any]) -> Row:
