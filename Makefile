@@ -68,6 +68,10 @@ types: install  ## mypy, strict
 imports: install  ## the import rules (pyproject.toml, tool.importlinter)
 	@.venv/bin/lint-imports
 
+.PHONY: chaos
+chaos: install  ## the long form of tests/chaos (ARGS="--chaos-seed 7")
+	@.venv/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile --chaos long tests/chaos $(ARGS)
+
 .PHONY: bench
 bench: install  ## measure lateness, burst, throughput and size at rest with the real processes
 	@.venv/bin/python -m tests.bench $(ARGS)

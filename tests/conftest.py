@@ -20,6 +20,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--containers", action="store_true", help="use the official images of NATS and PostgreSQL"
     )
+    parser.addoption(
+        "--chaos", choices=("short", "long"), default="short", help="how much tests/chaos does to the system"
+    )
+    parser.addoption("--chaos-seed", type=int, default=1, help="which processes are killed, and when")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"chaos: {config.getoption('--chaos')}, seed {config.getoption('--chaos-seed')}"
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import httpx2
 
 from rota_cli.local import process
 from rota_cli.local.port import free_port
+from tests.support import recorded
 from tests.support.eventually import eventually
 from tests.support.servers import SERVICES
 from tests.support.world import World
@@ -42,8 +45,15 @@ class System:
         self.world = world
         self.ports = {service: free_port() for service in SERVICES}
         self._logs = logs
-        self._settings = {"EXECUTOR_PLUGINS": "tests.support.scripted", **pace, **settings}
+        self._settings = {
+            "EXECUTOR_PLUGINS": "tests.support.scripted,tests.support.recorded",
+            recorded.FILE: str(logs / "executions.jsonl"),
+            **pace,
+            **settings,
+        }
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        # When a process was gone that was killed, by its id.
+        self.deaths: dict[int, float] = {}
         self.api = httpx2.AsyncClient(
             base_url=f"http://127.0.0.1:{self.ports['gateway']}",
             headers={"Authorization": f"Bearer {API_KEY}"},
@@ -116,8 +126,10 @@ class System:
 
     def kill(self, name: str) -> None:
         """As a crash would end it."""
-        self.processes[name].kill()
-        self.processes[name].wait()
+        child = self.processes[name]
+        child.kill()
+        child.wait()
+        self.deaths[child.pid] = time.monotonic()
 
     async def heal(self) -> None:
         """Starts again what does not run, and wakes what is frozen."""
@@ -141,6 +153,21 @@ class System:
 
     def log(self, name: str) -> Path:
         return self._logs / f"{name}.log"
+
+    def executions(self) -> list[recorded.Execution]:
+        """What the tools of tests.support.recorded were called for."""
+        return recorded.executions(Path(self._settings[recorded.FILE]), self.deaths)
+
+    def said(self, action: str, **facts: Any) -> list[dict[str, Any]]:
+        """The lines of all logs with that action and those facts."""
+        lines = [
+            json.loads(line)
+            for log in sorted(self._logs.glob("*.log"))
+            for line in log.read_text().splitlines()
+            if line.startswith("{") and line.endswith("}")
+        ]
+        wanted = {"action": action, **facts}
+        return [line for line in lines if all(line.get(name) == fact for name, fact in wanted.items())]
 
     async def wait_ready(self) -> None:
         """Until the gateway says that the whole path is ready."""
@@ -197,18 +224,22 @@ class System:
         model: str = "scripted:noop",
         prompt: str = "Look.",
         tool: str | None = None,
+        arguments: Mapping[str, Any] | None = None,
         at_once: int = 1000,
     ) -> UUID:
         """A context of jobs that are due far in the future, planned; its id."""
         context = await self.world.a_context(max_concurrent_runs=at_once)
         await self.world.an_agent(name="worker", model=model, context_id=context)
         await self.world.sql(
-            "INSERT INTO scheduled_jobs (context_id, name, cron_expression, agent_name, skill_prompt, tool)"
-            " SELECT :c, 'job ' || n, '0 0 1 1 *', 'worker', :p, :t FROM generate_series(1, :n) n",
+            "INSERT INTO scheduled_jobs"
+            " (context_id, name, cron_expression, agent_name, skill_prompt, tool, arguments)"
+            " SELECT :c, 'job ' || n, '0 0 1 1 *', 'worker', :p, :t, CAST(:a AS jsonb)"
+            " FROM generate_series(1, :n) n",
             c=context,
             n=count,
             p=prompt,
             t=tool,
+            a=json.dumps(arguments or {}),
         )
 
         async def planned() -> bool:
@@ -224,15 +255,26 @@ class System:
         await eventually(planned, what="the plan")
         return context
 
-    async def make_due(self, context: UUID) -> None:
-        """Sets the timers of a context to now, as if their instant had come."""
+    async def make_due(self, *contexts: UUID) -> None:
+        """Sets the timers of contexts to now, as if the instant of all their jobs had come."""
         await self.world.sql(
             "UPDATE job_timers SET accounted_until = n.instant - interval '1 s', next_run_at = n.instant,"
             " wake_at = n.instant"
             " FROM (SELECT date_trunc('milliseconds', clock_timestamp()) AS instant) n"
-            " WHERE job_id IN (SELECT id FROM scheduled_jobs WHERE context_id = :c)",
-            c=context,
+            " WHERE context_id = ANY (CAST(:c AS uuid[]))",
+            c=list(contexts),
         )
+
+    async def under_way(self, context: UUID, at_least: int = 1) -> None:
+        """Waits until so many runs of the context are in the hands of executors."""
+
+        async def begun() -> bool:
+            count = await self.world.value(
+                "SELECT count(*) FROM run_attempts WHERE state = 'running' AND context_id = :c", c=context
+            )
+            return bool(count >= at_least)
+
+        await eventually(begun, seconds=60, what=f"{at_least} running")
 
     async def all_accounted_for(self, context: UUID, runs: int, *, seconds: float = 90) -> None:
         """Waits until every run is closed and stored, then checks that each happened once (I1, I2)."""
