@@ -54,7 +54,7 @@ def select(jobs: str = "scheduled_jobs") -> str:
            CASE WHEN {IS_PLANNED} THEN t.error END AS schedule_error,
            {NEXT_RUN_AT} AS next_run_at,
            {SORT_KEY} AS sort_key,
-           t.runs, {IS_PAUSED_BY_TICKER} AS is_paused_by_ticker, t.paused_at AS ticker_paused_at,
+           t.runs, t.accounted_until, {IS_PAUSED_BY_TICKER} AS is_paused_by_ticker, t.paused_at AS ticker_paused_at,
            t.pause_reason AS ticker_pause_reason, {DISABLED_AT} AS disabled_at,
            coalesce(nullif(u.display_name, ''), u.email) AS paused_by_name,
            s.last_run_id, s.last_run_at, s.last_run_status, s.last_run_result, s.last_run_duration_ms,

@@ -1,0 +1,103 @@
+"""Does the ledger account for everything that was due?"""
+
+import asyncio
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter
+from pydantic import ConfigDict, Field
+
+from rota_gateway.api.answers import Answer, Instant
+from rota_gateway.domain.audit import Audit, Piece, audit, before_the_job, difference
+from rota_gateway.edge.unit import ApiRoute, CurrentUnit, Unit
+from rota_gateway.repository import access, audits, clock, occurrences
+from rota_gateway.repository.connection import Row
+
+router = APIRouter(tags=["doctor"], route_class=ApiRoute)
+
+PAGE = 500
+MAX_NAMED = 1_000
+
+
+class Difference(Answer):
+    model_config = ConfigDict(validate_by_name=True)
+
+    job_id: UUID
+    name: str
+    since: Instant = Field(alias="from")
+    until: Instant
+    expected: int
+    accounted: int
+    note: str
+
+
+class Behind(Answer):
+    """A job whose timer is over for more than a minute."""
+
+    job_id: UUID
+    name: str
+    since: Instant
+
+
+class Unplanned(Answer):
+    job_id: UUID
+    name: str
+    reason: str
+
+
+class Report(Answer):
+    jobs_checked: int
+    instants_expected: int
+    instants_accounted: int
+    differences: list[Difference]
+    behind: list[Behind]
+    unplanned: list[Unplanned]
+
+
+@router.get("/doctor")
+async def examine(unit: CurrentUnit, context_id: UUID | None = None) -> Report:
+    """Counts by the definitions what was due, and compares it with the ledger; names what differs.
+
+    From the creation of each job, or the beginning of the ledger, to where the ticker has come. At most
+    1,000 of each kind are named.
+    """
+    if context_id is not None:
+        await access.require(unit.connection, context_id, "read")
+    total = Audit()
+    differences: list[dict[str, Any]] = []
+    since = await occurrences.since(unit.connection)
+    after: UUID | None = None
+    while found := await audits.page(unit.connection, context_id, after, since, PAGE):
+        now = await clock.now(unit.connection)
+        # Months of many jobs take a while to count.
+        part = await asyncio.to_thread(audit, found, since, now)
+        total.jobs += part.jobs
+        total.expected += part.expected
+        total.accounted += part.accounted
+        total.behind += part.behind
+        total.unplanned += part.unplanned
+        for job in found:
+            if job["id"] in part.doubtful:
+                differences += await _differences(unit, job, part.doubtful[job["id"]], since)
+        after = found[-1]["id"]
+    return Report(
+        jobs_checked=total.jobs,
+        instants_expected=total.expected,
+        instants_accounted=total.accounted,
+        differences=[Difference.model_validate(one) for one in differences[:MAX_NAMED]],
+        behind=[Behind.model_validate(one) for one in total.behind[:MAX_NAMED]],
+        unplanned=[Unplanned.model_validate(one) for one in total.unplanned[:MAX_NAMED]],
+    )
+
+
+async def _differences(unit: Unit, job: Row, due: list[Piece], since: datetime) -> list[dict[str, Any]]:
+    """Which of its definitions the sums differ for."""
+    sums = await audits.sums(unit.connection, job["id"], [(piece.after, piece.until) for piece in due])
+    found = [
+        difference(job, piece, accounted, last, since)
+        for piece, (accounted, last) in zip(due, sums, strict=True)
+    ]
+    if outside := job["accounted"] - sum(accounted for accounted, _ in sums):
+        found.append(before_the_job(job, outside, since))
+    return [one for one in found if one]
