@@ -78,3 +78,14 @@ async def ledger(world: World, **columns: Any) -> list[Any]:
     """The rows of the ledger, oldest first."""
     conditions = " AND ".join(["true", *(f"{name} = :{name}" for name in columns)])
     return await world.sql(f"SELECT * FROM occurrences WHERE {conditions} ORDER BY scheduled_for", **columns)
+
+
+async def a_request(world: World, context_id: UUID, job_id: UUID, **columns: Any) -> UUID:
+    """Somebody asks for a run: manual, unless `columns` say otherwise."""
+    run_id = uuid4()
+    values = {"run_id": run_id, "job_id": job_id, "context_id": context_id} | columns
+    await world.sql(
+        f"INSERT INTO run_requests ({', '.join(values)}) VALUES ({', '.join(f':{name}' for name in values)})",
+        **values,
+    )
+    return run_id

@@ -14,11 +14,11 @@ from rota_contracts.events import JobCompleted, JobPaused
 from rota_store import Connection, Database
 from rota_ticker import metrics
 from rota_ticker.domain.admission import admissible
-from rota_ticker.domain.attempts import Dispatched, ending_reason, pause_reason, retry_delay
+from rota_ticker.domain.attempts import Dispatched, ending_reason, pause_reason, retry_delay, streaks
 from rota_ticker.domain.changes import replan
 from rota_ticker.domain.jobs import Decision, Occurrence, Standing
 from rota_ticker.domain.placing import first_attempt, placed
-from rota_ticker.domain.planning import decide, new_timer
+from rota_ticker.domain.planning import decide
 from rota_ticker.domain.requests import admit
 from rota_ticker.news import News
 from rota_ticker.repository import jobs, ledger, requests, timers
@@ -53,9 +53,11 @@ class Ticker:
             changed = await jobs.changed(connection, self._jobs_horizon, self._batch_size)
             if changed:
                 found = await timers.lock(connection, [job.id for job in changed])
-                due = [(job, found.get(job.id) or new_timer(job)) for job in changed]
                 now = await timers.clock(connection)
-                news = await self._decide(connection, [timers.Due(job, timer, now) for job, timer in due])
+                due = [timers.Due(job, found[job.id], now) for job in changed if job.id in found]
+                news = await self._decide(
+                    connection, [one for one in due if one.timer.planned_generation < one.job.generation]
+                )
         if len(changed) < self._batch_size:
             self._jobs_horizon = horizon
         if changed:
@@ -162,7 +164,8 @@ class Ticker:
         chosen = admissible(waiting, self._batch_size)
         if not chosen:
             return
-        news.is_cut = news.is_cut or len(chosen) == self._batch_size
+        # What a limit holds back took the place of others: those are found when it is looked again.
+        news.is_cut = news.is_cut or len(chosen) == self._batch_size or len(chosen) < len(waiting)
         runs = await ledger.dispatch(
             connection, [(one.run_id, one.scheduled_for) for one in chosen], DISPATCH_GRACE
         )
@@ -220,10 +223,13 @@ class Ticker:
                 news.closed += await ledger.close(connection, reasons, "skipped", "cancelled", state="queued")
                 news.cancelled += await ledger.cancel(connection, reasons)
         await self._tell(news)
-        if len(asked) < self._batch_size:
+        done = len(news.closed) + len(news.cancelled)
+        if done < len(asked):  # somebody was moving the others on just now
+            self.wake.set()
+        elif len(asked) < self._batch_size:
             # No further: what is to be cancelled must be in the ledger.
             self._cancellations_horizon = self._requests_horizon
-        return len(news.closed) + len(news.cancelled)
+        return done
 
     async def on_completed(self, events: Sequence[JobCompleted]) -> None:
         """Closes runs that ended, queues retries, pauses what fails too often, admits the next ones."""
@@ -231,10 +237,16 @@ class Ticker:
         failed = [event for event in events if not event.final]
         news = News()
         async with self._database.transaction() as connection:
+            failing = await timers.lock_failing(
+                connection,
+                {event.job_id for event in ended},
+                {event.job_id for event in ended if event.status == "error"},
+            )
             closed = await ledger.close_ran(connection, ended) if ended else {}
             if failed:
                 await self._queue_retries(connection, failed)
-            await self._count_failures(connection, [event for event in ended if event.run_id in closed], news)
+            counted = [event for event in ended if event.run_id in closed and event.job_id in failing]
+            await self._count_failures(connection, counted, news)
             await self._admit(connection, set(closed.values()), news)
         metrics.CLOSED.inc(len(closed))
         if failed or news.is_cut:
@@ -258,15 +270,10 @@ class Ticker:
         self, connection: Connection, ended: Sequence[JobCompleted], news: News
     ) -> None:
         """Failures in a row; the order within a batch is that of the stream."""
-        succeeded = {event.job_id for event in ended if event.status != "error"}
-        if succeeded:
-            await timers.clear_failures(connection, list(succeeded))
-        failures = {event.job_id: event for event in ended if event.status == "error"}
-        if not failures:
+        if not (found := streaks(ended)):
             return
-        counts = Counter(event.job_id for event in ended if event.status == "error")
-        for job in await timers.count_failures(connection, dict(counts)):
-            last = failures[job.job_id]
+        for job in await timers.count_failures(connection, found):
+            last = found[job.job_id].last
             reason = pause_reason(job.failures, ending_reason(last)[1])
             await timers.pause(connection, job.job_id, reason)
             news.paused.append(

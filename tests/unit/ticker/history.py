@@ -12,7 +12,7 @@ from rota_schedule import effective
 from rota_ticker.domain.accounting import PUNCTUAL
 from rota_ticker.domain.changes import replan
 from rota_ticker.domain.jobs import Clockwork, Decision, Job, Occurrence, Plan, Revision, Standing, Timer
-from rota_ticker.domain.planning import decide, new_timer
+from rota_ticker.domain.planning import decide
 from tests.unit.ticker.building import CLOCKWORK_COLUMNS
 
 
@@ -31,7 +31,7 @@ class History:
     standing: Standing = field(default_factory=Standing)
 
     def __post_init__(self) -> None:
-        self.timer = new_timer(self.job)
+        self.timer = Timer(self.job.id, 0, self.job.clockwork.created_at)
 
     def change(self, **columns: Any) -> None:
         """A person changes the definition: what the trigger of the table does."""
@@ -154,7 +154,7 @@ class History:
             return
         instants = clockwork.schedule().after(plan.accounted_until)
         expected = next(
-            (one for one in islice(instants, 20_000) if why_left_out(clockwork, one) is None), None
+            (one for one in islice(instants, 50_000) if why_left_out(clockwork, one) is None), None
         )
         assert plan.next_run_at == expected
         wake_at = expected and effective(self.job.id, expected, clockwork.jitter_seconds)

@@ -1,7 +1,9 @@
 """What follows from the end of an attempt."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from rota_contracts.events import JobCompleted, JobDue
@@ -71,6 +73,26 @@ def ending_reason(completed: JobCompleted) -> tuple[str, str]:
         kind = completed.error_kind or "internal"
         return kind, f"{kind}: {completed.error_message or 'no reason was given'}"
     return completed.status, "waits for decisions" if completed.status == "partial" else "success"
+
+
+class Streak(NamedTuple):
+    """How runs of a job ended: `failures` in a row at last, since a success if `is_broken`."""
+
+    failures: int
+    is_broken: bool
+    last: JobCompleted
+
+
+def streaks(ended: Iterable[JobCompleted]) -> dict[UUID, Streak]:
+    """By job, in the order in which they ended. What somebody cancelled is neither failure nor success."""
+    found: dict[UUID, Streak] = {}
+    for event in ended:
+        before = found.get(event.job_id, Streak(0, is_broken=False, last=event))
+        if event.status != "error":
+            found[event.job_id] = Streak(0, is_broken=True, last=event)
+        elif event.error_kind != "cancelled":
+            found[event.job_id] = Streak(before.failures + 1, before.is_broken, event)
+    return found
 
 
 def pause_reason(failures: int, last: str) -> str:

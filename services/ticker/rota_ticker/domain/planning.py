@@ -8,11 +8,6 @@ from rota_ticker.domain.jobs import Clockwork, Decision, Job, Occurrence, Plan, 
 from rota_ticker.domain.overlap import opened, overlap
 
 
-def new_timer(job: Job) -> Timer:
-    """Of a job that was never planned: it is to be accounted for since its creation."""
-    return Timer(job.id, 0, job.clockwork.created_at)
-
-
 def decide(job: Job, timer: Timer, now: datetime, standing: Standing) -> Decision:
     """What becomes of the instants of a timer that is due, and when it is due next."""
     if timer.paused_at or not job.clockwork.is_enabled:

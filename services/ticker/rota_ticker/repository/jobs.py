@@ -23,7 +23,7 @@ CHANGED = f"""
     FROM scheduled_jobs j LEFT JOIN job_timers t ON t.job_id = j.id
     WHERE j.changed_xid >= CAST(CAST(:horizon AS text) AS xid8)
       AND (t.job_id IS NULL OR t.planned_generation < j.generation)
-    ORDER BY j.changed_xid LIMIT :limit
+    ORDER BY j.changed_xid, j.id LIMIT :limit
 """
 
 BY_ID = f"SELECT {JOB} FROM scheduled_jobs j WHERE j.id = ANY (CAST(:job_ids AS uuid[]))"

@@ -14,7 +14,8 @@ from rota_ticker.domain.jobs import Occurrence, Standing
 
 # Read after the timers of these jobs are locked: whoever opens a run of a job holds that lock.
 STANDINGS = """
-    SELECT job_id, count(*) FILTER (WHERE state = 'queued'), count(*) FILTER (WHERE state = 'dispatched')
+    SELECT job_id, count(*) FILTER (WHERE state = 'queued' AND attempt = 1),
+           count(*) FILTER (WHERE state = 'dispatched' OR attempt > 1)
     FROM occurrences WHERE job_id = ANY (CAST(:job_ids AS uuid[])) AND closed_at IS NULL GROUP BY job_id
 """
 
@@ -69,6 +70,7 @@ ENTERED_COLUMNS = [
 ]
 
 # Who changes what waits holds this lock until the transaction ends, so that two never admit into one place.
+# Locks are taken in one order: timers, what is dispatched, this one, what is queued.
 ADMISSION_LOCK = "SELECT pg_advisory_xact_lock(hashtext('rota admission'))"
 
 # Walks from one context to the next over the index of what waits, however long each queue is.
@@ -103,7 +105,8 @@ CANDIDATES = """
                   AND dj.agent_name = a.name AND dj.tool IS NULL) AS room
         FROM unnest(CAST(:contexts AS uuid[])) AS x (context_id)
         JOIN agent_configurations a ON a.max_concurrent_runs IS NOT NULL
-            AND (a.context_id = x.context_id OR a.context_id IS NULL)
+            AND (a.context_id = x.context_id OR a.context_id IS NULL AND NOT EXISTS (
+                SELECT 1 FROM agent_configurations s WHERE s.context_id = x.context_id AND s.name = a.name))
     )
     SELECT o.run_id, o.scheduled_for, o.job_id, c.id, o.priority, o.effective_at, o.is_exclusive,
            coalesce(o.agent_name, ''), o.room
@@ -145,9 +148,14 @@ DISPATCH = f"""
 
 # Dispatched a while ago and begun by nobody: it is said again, under the same message id.
 SAY_AGAIN = f"""
+    WITH unheard AS (
+        SELECT d.run_id, d.scheduled_for FROM occurrences d
+        WHERE d.state = 'dispatched' AND d.check_at <= clock_timestamp()
+          AND NOT EXISTS (SELECT 1 FROM run_attempts a WHERE a.run_id = d.run_id AND a.attempt = d.attempt)
+        FOR UPDATE OF d SKIP LOCKED
+    )
     UPDATE occurrences o SET check_at = clock_timestamp() + CAST(:after AS interval)
-    WHERE o.state = 'dispatched' AND o.check_at <= clock_timestamp()
-      AND NOT EXISTS (SELECT 1 FROM run_attempts a WHERE a.run_id = o.run_id AND a.attempt = o.attempt)
+    FROM unheard u WHERE o.run_id = u.run_id AND o.scheduled_for = u.scheduled_for
     RETURNING {RUN}
 """
 
@@ -201,6 +209,7 @@ FAILED = """
     JOIN occurrences o ON o.run_id = u.run_id AND o.scheduled_for = u.scheduled_for AND o.attempt = u.attempt
     LEFT JOIN scheduled_jobs j ON j.id = o.job_id
     WHERE o.state <> 'closed'
+    ORDER BY o.run_id
     FOR UPDATE OF o
 """
 
@@ -217,13 +226,18 @@ QUEUE_RETRIES = """
 # The executor that held the attempt vanished (lease over) or handed it back (released). An outcome that was
 # written within the lease may still be on its way to its commit: it has two seconds.
 QUEUE_LOST = """
+    WITH lost AS (
+        SELECT d.run_id, d.scheduled_for, a.state, a.executor
+        FROM run_attempts a JOIN occurrences d ON d.run_id = a.run_id AND d.attempt = a.attempt
+        WHERE (a.state = 'released' OR a.lease_until <= clock_timestamp() - interval '2 seconds')
+          AND a.state <> 'ended' AND d.state = 'dispatched'
+        FOR UPDATE OF d SKIP LOCKED
+    )
     UPDATE occurrences o
     SET state = 'queued', attempt = o.attempt + 1, dispatched_at = NULL, check_at = NULL, expires_at = NULL,
-        not_before = clock_timestamp(), losses = o.losses + CASE WHEN a.state = 'running' THEN 1 ELSE 0 END
-    FROM run_attempts a
-    WHERE (a.state = 'released' OR a.lease_until <= clock_timestamp() - interval '2 seconds')
-      AND a.state <> 'ended' AND o.run_id = a.run_id AND o.attempt = a.attempt AND o.state = 'dispatched'
-    RETURNING o.run_id, o.job_id, o.context_id, o.attempt, a.state, a.executor
+        not_before = clock_timestamp(), losses = o.losses + CASE WHEN l.state = 'running' THEN 1 ELSE 0 END
+    FROM lost l WHERE o.run_id = l.run_id AND o.scheduled_for = l.scheduled_for
+    RETURNING o.run_id, o.job_id, o.context_id, o.attempt, l.state, l.executor
 """
 
 # The attempt ended, and its completion never reached the ticker (the stream was lost).
@@ -240,13 +254,18 @@ OPEN_OF_JOBS = """
     WHERE o.job_id = ANY (CAST(:job_ids AS uuid[])) AND o.closed_at IS NULL
 """
 
-# What runs is asked to stop; what it comes to, its executor says.
+# What runs is asked to stop; what it comes to, its executor says. Who holds one of them is about to say so.
 CANCEL = """
-    UPDATE occurrences o SET cancelled_at = clock_timestamp(), cancel_reason = u.reason
-    FROM unnest(CAST(:run_ids AS uuid[]), CAST(:instants AS timestamptz[]), CAST(:reasons AS text[]))
-        AS u (run_id, scheduled_for, reason)
-    WHERE o.run_id = u.run_id AND o.scheduled_for = u.scheduled_for AND o.state = 'dispatched'
-      AND o.cancelled_at IS NULL
+    WITH running AS (
+        SELECT d.run_id, d.scheduled_for, u.reason
+        FROM unnest(CAST(:run_ids AS uuid[]), CAST(:instants AS timestamptz[]), CAST(:reasons AS text[]))
+            AS u (run_id, scheduled_for, reason)
+        JOIN occurrences d ON d.run_id = u.run_id AND d.scheduled_for = u.scheduled_for
+        WHERE d.state = 'dispatched' AND d.cancelled_at IS NULL
+        FOR UPDATE OF d SKIP LOCKED
+    )
+    UPDATE occurrences o SET cancelled_at = clock_timestamp(), cancel_reason = r.reason
+    FROM running r WHERE o.run_id = r.run_id AND o.scheduled_for = r.scheduled_for
     RETURNING o.run_id, o.job_id, o.context_id, o.cancel_reason
 """
 
@@ -373,6 +392,7 @@ async def expire(connection: Connection) -> list[Closed]:
 
 async def close_ran(connection: Connection, completed: Sequence[JobCompleted]) -> dict[UUID, UUID]:
     """The runs that were closed by this, with their contexts."""
+    completed = sorted(completed, key=lambda event: event.run_id)  # whoever locks several does it in order
     endings = [ending_reason(event) for event in completed]
     rows = await connection.fetch(
         CLOSE_RAN,
@@ -410,7 +430,7 @@ async def open_of(connection: Connection, job_ids: Iterable[UUID]) -> list[tuple
 
 
 async def cancel(connection: Connection, reasons: Mapping[Key, str]) -> list[Cancelled]:
-    """Marks what is dispatched; those that were not marked before."""
+    """Marks what is dispatched and at rest; those that were not marked before."""
     rows = await connection.fetch(CANCEL, {**_keys(list(reasons)), "reasons": list(reasons.values())})
     return [Cancelled(*row) for row in rows]
 

@@ -1,11 +1,12 @@
 """How far each job is accounted for, and when it is due next."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
 from rota_store import Connection, Database
+from rota_ticker.domain.attempts import Streak
 from rota_ticker.domain.jobs import Job, Plan, Timer
 from rota_ticker.repository.jobs import JOB, JOB_COLUMNS, job_of
 
@@ -54,16 +55,28 @@ NEXT = """
                  (SELECT min(expires_at) FROM occurrences WHERE state = 'queued' AND expires_at IS NOT NULL))
 """
 
-CLEAR_FAILURES = """
-    UPDATE job_timers SET failures_in_a_row = 0
-    WHERE job_id = ANY (CAST(:job_ids AS uuid[])) AND failures_in_a_row > 0
+# A new job is to be accounted for since its creation.
+ADOPT = """
+    INSERT INTO job_timers (job_id, context_id, planned_generation, accounted_until)
+    SELECT j.id, j.context_id, 0, j.created_at FROM scheduled_jobs j WHERE j.id = ANY (CAST(:job_ids AS uuid[]))
+    ORDER BY j.id ON CONFLICT DO NOTHING
+"""
+
+# Of jobs whose runs ended, those that have failed before or do now.
+FAILING = """
+    SELECT job_id FROM job_timers
+    WHERE job_id = ANY (CAST(:job_ids AS uuid[]))
+      AND (failures_in_a_row > 0 OR job_id = ANY (CAST(:failed AS uuid[])))
+    ORDER BY job_id FOR UPDATE
 """
 
 # A job that reaches its limit is paused, by whoever counted; the instants of the pause stay unaccounted.
 COUNT_FAILURES = """
     WITH counted AS (
-        UPDATE job_timers t SET failures_in_a_row = t.failures_in_a_row + u.failures
-        FROM unnest(CAST(:job_ids AS uuid[]), CAST(:failures AS int[])) AS u (job_id, failures)
+        UPDATE job_timers t
+        SET failures_in_a_row = u.failures + CASE WHEN u.is_broken THEN 0 ELSE t.failures_in_a_row END
+        FROM unnest(CAST(:job_ids AS uuid[]), CAST(:failures AS int[]), CAST(:broken AS boolean[]))
+            AS u (job_id, failures, is_broken)
         WHERE t.job_id = u.job_id
         RETURNING t.job_id, t.failures_in_a_row, t.paused_at
     )
@@ -102,7 +115,8 @@ async def due(connection: Connection, limit: int) -> list[Due]:
 
 
 async def lock(connection: Connection, job_ids: Sequence[UUID]) -> dict[UUID, Timer]:
-    """Locks the timers of the jobs, those that have one."""
+    """Locks the timers of the jobs; the ones that had none have one now."""
+    await connection.execute(ADOPT, {"job_ids": list(job_ids)})
     rows = await connection.fetch(LOCK, {"job_ids": list(job_ids)})
     return {row[0]: Timer(*row) for row in rows}
 
@@ -130,14 +144,23 @@ async def until_next(database: Database) -> timedelta | None:
     return None if following is None else following - now
 
 
-async def clear_failures(connection: Connection, job_ids: Sequence[UUID]) -> None:
-    await connection.execute(CLEAR_FAILURES, {"job_ids": list(job_ids)})
+async def lock_failing(
+    connection: Connection, job_ids: Collection[UUID], failed: Collection[UUID]
+) -> set[UUID]:
+    """Locks the timers of those jobs that have failures to count or to forget."""
+    rows = await connection.fetch(FAILING, {"job_ids": list(job_ids), "failed": list(failed)})
+    return {row[0] for row in rows}
 
 
-async def count_failures(connection: Connection, failures: dict[UUID, int]) -> list[Failing]:
-    """Adds failures in a row; the jobs that are to be paused for it."""
+async def count_failures(connection: Connection, streaks: Mapping[UUID, Streak]) -> list[Failing]:
+    """Counts on from what was counted before; the jobs that are to be paused for it."""
     rows = await connection.fetch(
-        COUNT_FAILURES, {"job_ids": list(failures), "failures": list(failures.values())}
+        COUNT_FAILURES,
+        {
+            "job_ids": list(streaks),
+            "failures": [streak.failures for streak in streaks.values()],
+            "broken": [streak.is_broken for streak in streaks.values()],
+        },
     )
     return [Failing(*row) for row in rows]
 
