@@ -318,6 +318,25 @@ scheduled_jobs = Table(
     CheckConstraint("retry_backoff_max_seconds BETWEEN 1 AND 86400", name="retry_backoff_max_seconds"),
     CheckConstraint("catch_up_max_runs BETWEEN 1 AND 1000", name="catch_up_max_runs"),
     CheckConstraint("queue_ttl_seconds >= 1", name="queue_ttl_seconds"),
+    CheckConstraint("jsonb_typeof(arguments) = 'object'", name="arguments_by_name"),
+    # What PostgreSQL holds and the services cannot: one such row would stop whoever reads it in a batch.
+    CheckConstraint(
+        "start_at >= '0001-01-02Z' AND start_at < '9999-12-30Z'"
+        " AND end_at >= '0001-01-02Z' AND end_at < '9999-12-30Z'"
+        " AND paused_until >= '0001-01-02Z' AND paused_until < '9999-12-30Z'",
+        name="instants_on_calendar",
+    ),
+    CheckConstraint(
+        "'0001-01-02Z' <= ALL (excluded_instants) AND '9999-12-30Z' > ALL (excluded_instants)"
+        " AND '0001-01-02' <= ALL (excluded_dates) AND '9999-12-30' > ALL (excluded_dates)"
+        " AND '0001-01-02' <= ALL (calendar_dates) AND '9999-12-30' > ALL (calendar_dates)",
+        name="exclusions_on_calendar",
+    ),
+    CheckConstraint(
+        "array_position(excluded_instants, NULL) IS NULL AND array_position(excluded_dates, NULL) IS NULL"
+        " AND array_position(calendar_dates, NULL) IS NULL",
+        name="exclusions_known",
+    ),
     CheckConstraint("priority BETWEEN 1 AND 9", name="priority"),
     CheckConstraint("max_runs >= 1", name="max_runs"),
     CheckConstraint("jitter_seconds >= 0", name="jitter_seconds"),

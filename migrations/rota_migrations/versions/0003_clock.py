@@ -80,6 +80,18 @@ def _extend_definitions() -> None:
                 CHECK (retry_backoff_max_seconds BETWEEN 1 AND 86400),
             ADD CONSTRAINT ck_scheduled_jobs_catch_up_max_runs CHECK (catch_up_max_runs BETWEEN 1 AND 1000),
             ADD CONSTRAINT ck_scheduled_jobs_queue_ttl_seconds CHECK (queue_ttl_seconds >= 1),
+            ADD CONSTRAINT ck_scheduled_jobs_arguments_by_name CHECK (jsonb_typeof(arguments) = 'object'),
+            ADD CONSTRAINT ck_scheduled_jobs_instants_on_calendar CHECK (
+                start_at >= '0001-01-02Z' AND start_at < '9999-12-30Z'
+                AND end_at >= '0001-01-02Z' AND end_at < '9999-12-30Z'
+                AND paused_until >= '0001-01-02Z' AND paused_until < '9999-12-30Z'),
+            ADD CONSTRAINT ck_scheduled_jobs_exclusions_on_calendar CHECK (
+                '0001-01-02Z' <= ALL (excluded_instants) AND '9999-12-30Z' > ALL (excluded_instants)
+                AND '0001-01-02' <= ALL (excluded_dates) AND '9999-12-30' > ALL (excluded_dates)
+                AND '0001-01-02' <= ALL (calendar_dates) AND '9999-12-30' > ALL (calendar_dates)),
+            ADD CONSTRAINT ck_scheduled_jobs_exclusions_known CHECK (
+                array_position(excluded_instants, NULL) IS NULL AND array_position(excluded_dates, NULL) IS NULL
+                AND array_position(calendar_dates, NULL) IS NULL),
             ADD CONSTRAINT ck_scheduled_jobs_resume_catch_up
                 CHECK (resume_catch_up IN ('none', 'latest', 'all')),
             ADD CONSTRAINT ck_scheduled_jobs_retry_backoff CHECK (retry_backoff IN ('fixed', 'exponential'))
