@@ -17,7 +17,7 @@ ALSO = ("ticker-2", "ticker-3", "executor-2", "results-2", "notifier-2")
 async def test_whatever_is_killed_every_due_instant_is_accounted_for_once(
     world: World, tmp_path: Path, dice: random.Random, measure: Measure
 ) -> None:
-    """I1, I2, I3: each due instant once in the ledger, each run stored, told, never executed twice at once."""
+    """I1, I2, I3: each due instant once in the ledger, each run stored, told, executed once at a time."""
     async with System.running(world, tmp_path, also=ALSO) as system:
         load = await a_load(world, dice, measure.jobs)
         killed = await _killing(system, dice, measure.seconds)
