@@ -8,7 +8,7 @@ from uuid import UUID
 
 from rota_schedule import Schedule, parse
 from tests.support.eventually import eventually
-from tests.support.recorded import Execution, most_at_once, overlapping
+from tests.support.recorded import WRITES, Execution, most_at_once, overlapping
 from tests.support.world import World
 
 MOMENT = timedelta(microseconds=1)
@@ -130,8 +130,10 @@ async def _each_run_once(world: World, contexts: list[UUID]) -> None:
 
 
 def never_twice_at_once(calls: list[Execution]) -> None:
-    """I3, as measured."""
+    """I3 and I4, as measured: no run twice at the same time, no run that writes twice at all."""
     assert not (pairs := overlapping(calls)), f"{len(pairs)} runs were executed twice at once: {pairs[:3]}"
+    writes = Counter(call.run_id for call in calls if call.tool == WRITES)
+    assert not (again := [run_id for run_id, count in writes.items() if count > 1]), f"written twice: {again}"
 
 
 def within_room(calls: list[Execution], context: UUID, room: int) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from tests.support.recorded import READS
+from tests.support.recorded import READS, WRITES
 from tests.support.world import World
 
 EXPRESSIONS = ("* * * * * *", "*/2 * * * * *", "@every 1s", "@every 3s", "*/5 * * * * *", "@every 5s")
@@ -51,7 +51,7 @@ def _a_job(dice: random.Random, context: UUID, number: int, overlap: str, catch_
         "context_id": str(context),
         "name": f"job {number}",
         "cron_expression": dice.choice(EXPRESSIONS),
-        "tool": READS,
+        "tool": dice.choice((READS, READS, WRITES)),
         "arguments": {
             "seconds": round(dice.choice((0, 0.1, 1, 3)), 2),
             "failures": dice.choice((0, 0, 0, 1, 2)),

@@ -4,6 +4,7 @@ Whether two executions overlap is measured with it, not concluded from what the 
 """
 
 import asyncio
+import functools
 import json
 import os
 import time
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import structlog
+from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart, ToolReturnPart
+from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 from rota_contracts.tools import ToolDescription
 from rota_executor.adapters.registry import Registry
@@ -22,26 +25,24 @@ READS, WRITES = "recorded", "recorded_write"
 
 
 def register(registry: Registry) -> None:
-    for name, effect in ((READS, "read"), (WRITES, "write")):
-        description = ToolDescription(
-            name=name,
-            description="Takes some time and leaves a record.",
-            effect="write" if effect == "write" else "read",
-            parameters={
-                "type": "object",
-                "properties": {
-                    "seconds": {"type": "number"},
-                    "failures": {"type": "integer"},
-                    "says": {"type": "string"},
-                },
-            },
-        )
-        registry.add_tool(description, work)
+    registry.add_tool(_description(READS, "read"), functools.partial(work, READS))
+    registry.add_tool(_description(WRITES, "write"), functools.partial(work, WRITES))
+    registry.add_models("recorded", model)
 
 
-async def work(arguments: Mapping[str, Any]) -> str:
+def _description(name: str, effect: Literal["read", "write"]) -> ToolDescription:
+    properties = {"seconds": {"type": "number"}, "failures": {"type": "integer"}, "says": {"type": "string"}}
+    return ToolDescription(
+        name=name,
+        description="Takes some time and leaves a record.",
+        effect=effect,
+        parameters={"type": "object", "properties": properties},
+    )
+
+
+async def work(tool: str, arguments: Mapping[str, Any]) -> str:
     """Sleeps `seconds`, fails in the first `failures` attempts, answers with `says`."""
-    about = structlog.contextvars.get_contextvars()
+    about = {**structlog.contextvars.get_contextvars(), "tool": tool}
     _write(about, "begin")
     try:
         await asyncio.sleep(arguments.get("seconds", 0))
@@ -53,6 +54,18 @@ async def work(arguments: Mapping[str, Any]) -> str:
         raise RuntimeError("it was told to fail")
     _write(about, "ended")
     return str(arguments.get("says", "done"))
+
+
+def model(script: str) -> FunctionModel:
+    """`recorded:<tool>:<before>:<after>` waits some seconds, calls the tool, waits again, answers."""
+    tool, before, after = script.split(":")
+
+    async def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        is_called = any(isinstance(part, ToolReturnPart) for message in messages for part in message.parts)
+        await asyncio.sleep(float(after if is_called else before))
+        return ModelResponse(parts=[TextPart("done") if is_called else ToolCallPart(tool, {})])
+
+    return FunctionModel(answer, model_name=script)
 
 
 def _write(about: Mapping[str, Any], what: str) -> None:
@@ -72,6 +85,7 @@ How = Literal["ended", "failed", "stopped", "died", "running"]
 class Execution:
     """One call of a recorded tool, on the clock that all processes share."""
 
+    tool: str
     run_id: str
     context_id: str
     attempt: int
@@ -94,7 +108,8 @@ def executions(file: Path, deaths: Mapping[int, float]) -> list[Execution]:
             assert key not in found, f"begun twice in one process: {line}"
             how = "died" if line["pid"] in deaths else "running"
             end = deaths.get(line["pid"], float("inf"))
-        found[key] = Execution(line["run_id"], line["context_id"], line["attempt"], begin, end, how)
+        about = {name: line[name] for name in ("tool", "run_id", "context_id", "attempt")}
+        found[key] = Execution(**about, begin=begin, end=end, how=how)
     return sorted(found.values(), key=lambda one: one.begin)
 
 
