@@ -10,6 +10,7 @@ import httpx2
 from rota_cli.errors import CliError
 
 _TIMEOUT_SECONDS = 30
+_SLOW_SECONDS = 900
 _PAGE = 100
 _UNAUTHORISED = 401
 
@@ -46,6 +47,10 @@ class Api:
 
     def get(self, path: str, **parameters: object) -> Any:
         return self._call("GET", path, params=_present(parameters))
+
+    def get_slowly(self, path: str, **parameters: object) -> Any:
+        """What the gateway may have to count for minutes."""
+        return self._call("GET", path, params=_present(parameters), timeout=_SLOW_SECONDS)
 
     def post(self, path: str, body: object = None) -> Any:
         return self._call("POST", path, json=body)

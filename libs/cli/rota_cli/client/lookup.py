@@ -25,6 +25,20 @@ def job_id(api: Api, text: str, *, context: str | None = None) -> str:
     return _only("job", text, [found for found in api.items(path) if found["name"] == text], "list")
 
 
+def calendar_id(api: Api, text: str, *, context: str | None) -> str:
+    """The id of the calendar with this id, or with this name in the context."""
+    if is_id(text):
+        return text
+    if context is None:
+        raise CliError(f"{text!r} is no id of a calendar", remedy="name its context with --context")
+    found = [
+        found
+        for found in api.items(f"/contexts/{context_id(api, context)}/calendars")
+        if found["name"] == text
+    ]
+    return _only("calendar", text, found, "list")
+
+
 def is_id(text: str) -> bool:
     try:
         UUID(text)

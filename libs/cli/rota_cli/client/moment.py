@@ -2,11 +2,29 @@
 
 from datetime import UTC, datetime
 
+from rota_cli.errors import CliError
+
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
 def instant(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
+
+
+def given(text: str) -> str:
+    """What a person wrote as an instant, with a zone: the local one where they named none.
+
+    Raises:
+        CliError: it is no instant.
+
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise CliError(
+            f"{text!r} is no instant", remedy="write it like 2027-01-31T09:00, with Z or +01:00 if not local"
+        ) from error
+    return moment.astimezone().isoformat() if moment.tzinfo is None else text
 
 
 def local_time(text: str | None) -> str:

@@ -1,33 +1,25 @@
 """`rota jobs`: what runs when."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from rota_cli.client.lookup import context_id, job_id
-from rota_cli.client.moment import local_time, relative, zone_name
+from rota_cli.client.moment import given, local_time, relative, zone_name
 from rota_cli.client.session import Session, with_session
-from rota_cli.client.view import Column, show_fields, show_json, show_table
+from rota_cli.client.view import Column, Row, first_line, show_fields, show_json, show_table
 from rota_cli.client.waiting import wait_for_run
+from rota_cli.commands.job_options import with_fields
 from rota_cli.commands.runs import show_run
 
-app = typer.Typer(help="The jobs: an agent, a prompt and a schedule.", no_args_is_help=True)
+app = typer.Typer(help="The jobs: an agent with a prompt, or a tool, and a schedule.", no_args_is_help=True)
 
 Which = Annotated[str, typer.Argument(metavar="JOB", help="Its id or its name.")]
 Context = Annotated[str | None, typer.Option("--context", "-c", help="Id or name of the job's context.")]
-Name = Annotated[str | None, typer.Option(help="Unique within the context.")]
-Cron = Annotated[str | None, typer.Option("--cron", help='When, e.g. "30 7 * * 1-5".')]
-Timezone = Annotated[str | None, typer.Option(help="An IANA name.  (default: UTC)")]
-Agent = Annotated[str | None, typer.Option("--agent", help="The agent to run.  (default: orchestrator)")]
-Prompt = Annotated[str | None, typer.Option("--prompt", help="What the agent is asked to do.")]
-Description = Annotated[str | None, typer.Option()]
-Channel = Annotated[
-    str | None, typer.Option("--notify-channel", help="Where the result is told, e.g. email.")
-]
-Target = Annotated[str | None, typer.Option("--notify-target", help="The address on that channel.")]
-Timeout = Annotated[int | None, typer.Option(help="Seconds a run may take.  (default: 300)")]
-Retries = Annotated[int | None, typer.Option(help="How often a failed run is tried again.  (default: 0)")]
+WHEN = 'When, e.g. "30 7 * * 1-5", "@every 90s", "@at 2027-01-31T09:00"; several with ";".'
+# What is no null when it is empty.
+EMPTY: dict[str, Any] = {"excluded_dates": [], "calendars": [], "arguments": {}}
 Reason = Annotated[str | None, typer.Option(help="Why; others see it.")]
 PromptContext = Annotated[str | None, typer.Option(help="What to tell the agent for this one run.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait for the result and show it.")]
@@ -50,7 +42,7 @@ def list_jobs(session: Session, context: Context = None) -> None:
         ("context", lambda job: job.get("context_name")),
         ("status", lambda job: job["status"]),
         ("schedule", lambda job: f"{job['cron_expression']} {job['timezone']}"),
-        ("agent", lambda job: job["agent_name"]),
+        ("agent or tool", _runs),
         ("next run", lambda job: relative(job["next_run_at"], now)),
         (f"last run ({zone_name()})", lambda job: local_time(job["last_run_at"])),
         ("last", lambda job: job["last_run_status"]),
@@ -62,37 +54,22 @@ def list_jobs(session: Session, context: Context = None) -> None:
 
 @app.command("create")
 @with_session
+@with_fields
 def create(
     session: Session,
     context: Annotated[str, typer.Option("--context", "-c", help="Id or name of the context.")],
     name: Annotated[str, typer.Option(help="Unique within the context.")],
-    cron: Annotated[str, typer.Option(help='When, e.g. "30 7 * * 1-5".')],
-    prompt: Annotated[str, typer.Option(help="What the agent is asked to do.")],
-    timezone: Timezone = None,
-    agent: Agent = None,
-    description: Description = None,
-    notify_channel: Channel = None,
-    notify_target: Target = None,
-    timeout_seconds: Timeout = None,
-    max_retries: Retries = None,
+    cron: Annotated[str, typer.Option(help=WHEN)],
+    prompt: Annotated[
+        str | None, typer.Option(help="What the agent is asked to do; needed without --tool.")
+    ] = None,
     *,
     disabled: Annotated[bool, typer.Option("--disabled", help="Create it paused.")] = False,
+    fields: dict[str, Any],
 ) -> None:
     """Create a job."""
-    body = _given(
-        name=name,
-        cron_expression=cron,
-        skill_prompt=prompt,
-        timezone=timezone,
-        agent_name=agent,
-        description=description,
-        notification_channel=notify_channel,
-        notification_target=notify_target,
-        timeout_seconds=timeout_seconds,
-        max_retries=max_retries,
-        is_enabled=False if disabled else None,
-    )
-    _show(session, session.api.post(f"/contexts/{context_id(session.api, context)}/jobs", body))
+    own = _given(name=name, cron_expression=cron, skill_prompt=prompt, is_enabled=False if disabled else None)
+    _show(session, session.api.post(f"/contexts/{context_id(session.api, context)}/jobs", {**own, **fields}))
 
 
 @app.command("get")
@@ -104,34 +81,26 @@ def get(session: Session, job: Which, context: Context = None) -> None:
 
 @app.command("update")
 @with_session
+@with_fields
 def update(
     session: Session,
     job: Which,
     context: Context = None,
-    name: Name = None,
-    cron: Cron = None,
-    prompt: Prompt = None,
-    timezone: Timezone = None,
-    agent: Agent = None,
-    description: Description = None,
-    notify_channel: Channel = None,
-    notify_target: Target = None,
-    timeout_seconds: Timeout = None,
-    max_retries: Retries = None,
+    name: Annotated[str | None, typer.Option(help="Unique within the context.")] = None,
+    cron: Annotated[str | None, typer.Option(help=WHEN)] = None,
+    prompt: Annotated[str | None, typer.Option(help="What the agent is asked to do.")] = None,
+    clear: Annotated[
+        list[str] | None, typer.Option(help="A field to empty, e.g. end_at or calendars; repeatable.")
+    ] = None,
+    *,
+    fields: dict[str, Any],
 ) -> None:
     """Change what is given and leave the rest."""
-    body = _given(
-        name=name,
-        cron_expression=cron,
-        skill_prompt=prompt,
-        timezone=timezone,
-        agent_name=agent,
-        description=description,
-        notification_channel=notify_channel,
-        notification_target=notify_target,
-        timeout_seconds=timeout_seconds,
-        max_retries=max_retries,
-    )
+    body = {
+        **_given(name=name, cron_expression=cron, skill_prompt=prompt),
+        **fields,
+        **{field: EMPTY.get(field) for field in clear or []},
+    }
     if not body:
         raise typer.BadParameter("nothing to change: give at least one option")
     _show(session, session.api.patch(_path(session, job, context), body))
@@ -150,17 +119,91 @@ def delete(session: Session, job: Which, context: Context = None, *, yes: Yes = 
 
 @app.command("enable")
 @with_session
-def enable(session: Session, job: Which, context: Context = None) -> None:
+def enable(
+    session: Session,
+    job: Which,
+    context: Context = None,
+    catch_up: Annotated[
+        Literal["none", "latest", "all"] | None,
+        typer.Option(help="What becomes of what was due in the pause.  (default: none)"),
+    ] = None,
+) -> None:
     """Let a paused job run on its schedule again."""
-    _show(session, session.api.post(f"{_path(session, job, context)}/toggle", {"is_enabled": True}))
+    body = {"is_enabled": True, **_given(catch_up=catch_up)}
+    _show(session, session.api.post(f"{_path(session, job, context)}/toggle", body))
 
 
-@app.command("disable")
+@app.command("pause")
+@app.command("disable", hidden=True)
 @with_session
-def disable(session: Session, job: Which, context: Context = None, reason: Reason = None) -> None:
+def pause(session: Session, job: Which, context: Context = None, reason: Reason = None) -> None:
     """Pause a job."""
     body = {"is_enabled": False, **_given(reason=reason)}
     _show(session, session.api.post(f"{_path(session, job, context)}/toggle", body))
+
+
+@app.command("skip-next")
+@with_session
+def skip_next(session: Session, job: Which, context: Context = None) -> None:
+    """Leave out the next run that is due, and no other."""
+    _show(session, session.api.post(f"{_path(session, job, context)}/skip-next"))
+
+
+@app.command("backfill")
+@with_session
+def backfill(
+    session: Session,
+    job: Which,
+    since: Annotated[str, typer.Option("--from", help="Local time unless it has an offset; included.")],
+    until: Annotated[str, typer.Option(help="In the past; included.")],
+    context: Context = None,
+    overlap: Annotated[
+        Literal["allow", "queue", "skip"] | None,
+        typer.Option(help="While another run of the job is open.  (default: queue, one after the other)"),
+    ] = None,
+) -> None:
+    """Run what was due in a stretch of the past, each instant once."""
+    body = {"start": given(since), "end": given(until), **_given(overlap_policy=overlap)}
+    accepted = session.api.post(f"{_path(session, job, context)}/backfill", body)
+    if session.as_json:
+        show_json(accepted)
+    else:
+        print(
+            f"{len(accepted['run_ids'])} runs are asked for: rota jobs occurrences {job!r} --trigger backfill"
+        )
+
+
+@app.command("occurrences")
+@with_session
+def occurrences(
+    session: Session,
+    job: Which,
+    context: Context = None,
+    disposition: Annotated[str | None, typer.Option(help="Only with this one, e.g. missed.")] = None,
+    trigger: Annotated[str | None, typer.Option(help="schedule, manual or backfill.")] = None,
+    since: Annotated[str | None, typer.Option("--from", help="Local time unless it has an offset.")] = None,
+    until: Annotated[str | None, typer.Option(help="Not after.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+) -> None:
+    """List what became of each due instant, the latest first."""
+    choice = {
+        "disposition": disposition,
+        "trigger": trigger,
+        "from": given(since) if since else None,
+        "until": given(until) if until else None,
+    }
+    found = session.api.listing(f"{_path(session, job, context)}/occurrences", limit=limit, **choice)
+    if session.as_json:
+        show_json(found)
+        return
+    columns: list[Column] = [
+        (f"due ({zone_name()})", _when),
+        ("trigger", lambda one: one["trigger"]),
+        ("", lambda one: one["disposition"] or one["state"]),
+        ("why", lambda one: first_line(one["reason"], limit=100)),
+        ("run", lambda one: one["run_id"]),
+    ]
+    show_table(columns, found["items"], nothing="nothing was due yet")
 
 
 @app.command("run")
@@ -183,6 +226,18 @@ def run(
         show_json(accepted)
     else:
         print(f"run {accepted['run_id']} is on its way: rota runs show {accepted['run_id']}")
+
+
+def _runs(job: Row) -> str:
+    return job["agent_name"] if job.get("tool") is None else f"{job['tool']} (tool)"
+
+
+def _when(occurrence: Row) -> str:
+    """A range with its end and how many instants it stands for."""
+    begin = local_time(occurrence["scheduled_for"])
+    if occurrence["instants"] == 1:
+        return begin
+    return f"{begin} … {local_time(occurrence['last_instant'])} ({occurrence['instants']})"
 
 
 def _path(session: Session, job: str, context: str | None) -> str:

@@ -48,9 +48,28 @@ def list_runs(
 @with_session
 def show(session: Session, run: Annotated[str, typer.Argument(metavar="RUN", help="Its id.")]) -> None:
     """Show one result in full."""
+    show_run(session, session.api.get(_path(run)))
+
+
+@app.command("cancel")
+@with_session
+def cancel(
+    session: Session,
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Its id.")],
+    reason: Annotated[str | None, typer.Option(help="Why; its result says it.")] = None,
+) -> None:
+    """End a run that waits or goes on."""
+    accepted = session.api.post(f"{_path(run)}/cancel", {"reason": reason} if reason else {})
+    if session.as_json:
+        show_json(accepted)
+    else:
+        print(f"run {run} is asked to end: rota runs show {run}")
+
+
+def _path(run: str) -> str:
     if not is_id(run):
         raise CliError(f"{run!r} is no id of a run", remedy="see 'rota runs list'")
-    show_run(session, session.api.get(f"/runs/{run}"))
+    return f"/runs/{run}"
 
 
 def show_run(session: Session, run: dict[str, Any]) -> None:
