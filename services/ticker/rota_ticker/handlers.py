@@ -199,7 +199,7 @@ class Ticker:
         """Enters requested runs into the ledger, and takes cancellations to it; how many."""
         news = News()
         async with self._database.transaction() as connection:
-            new = await requests.new(connection, self._requests_horizon, self._batch_size)
+            new, is_all = await requests.new(connection, self._requests_horizon, self._batch_size)
             if new:
                 news.jobs |= {request.job.id: request.job for request in new}
                 standings = await ledger.standings(connection, news.jobs)
@@ -208,7 +208,7 @@ class Ticker:
                     await self._replace(connection, replaced, news)
                 await self._enter(connection, rows, standings, news)
         await self._tell(news)
-        if len(new) < self._batch_size:
+        if is_all:
             # No further: a request is read only once the timer of its job is there to be locked.
             self._requests_horizon = self._jobs_horizon
         return len(new) + await self._take_cancellations()

@@ -17,7 +17,7 @@ def placed(
     """The runs that go at once; the others wait, and are admitted in turn.
 
     Args:
-        rows: what is to be entered, in the order of their instants
+        rows: what is to be entered
         rooms: of each context where nobody waits, how many runs it has room for
         standings: the open occurrences of the jobs
         now: by the clock of the rooms
@@ -26,7 +26,7 @@ def placed(
     left = dict(rooms)
     taken: set[UUID] = set()
     going: set[UUID] = set()
-    for row in rows:
+    for row in sorted(rows, key=lambda one: (one.priority, one.effective_at, one.run_id)):
         if row.disposition or left.get(row.context_id, 0) <= 0 or now is None or row.effective_at > now:
             continue
         if row.is_exclusive and (row.job_id in taken or _is_open(standings.get(row.job_id))):

@@ -8,6 +8,19 @@ from rota_store import Connection
 from rota_ticker.domain.requests import Request
 from rota_ticker.repository.jobs import JOB, job_of
 
+PENDING = """
+    WHERE r.changed_xid >= CAST(CAST(:horizon AS text) AS xid8)
+      AND NOT EXISTS (SELECT 1 FROM occurrences o WHERE o.run_id = r.run_id
+                      AND o.scheduled_for = coalesce(r.scheduled_for, r.created_at))
+"""
+
+# Before the requests are read: another ticker may have entered them while this one waited for the lock.
+LOCK = f"""
+    WITH pending AS MATERIALIZED (SELECT r.job_id FROM run_requests r {PENDING} LIMIT :limit)
+    SELECT t.job_id, (SELECT count(*) FROM pending) FROM job_timers t
+    WHERE t.job_id IN (SELECT job_id FROM pending) ORDER BY t.job_id FOR UPDATE OF t
+"""
+
 NEW = f"""
     SELECT {JOB}, r.run_id, r.trigger, coalesce(r.scheduled_for, r.created_at) AS asked_for,
            r.overlap_policy AS overlap, r.requested_by,
@@ -16,11 +29,8 @@ NEW = f"""
                OR (t.paused_at IS NOT NULL AND (j.resumed_at IS NULL OR j.resumed_at < t.paused_at))
                AS is_paused
     FROM run_requests r JOIN scheduled_jobs j ON j.id = r.job_id JOIN job_timers t ON t.job_id = r.job_id
-    WHERE r.changed_xid >= CAST(CAST(:horizon AS text) AS xid8)
-      AND NOT EXISTS (SELECT 1 FROM occurrences o WHERE o.run_id = r.run_id
-                      AND o.scheduled_for = coalesce(r.scheduled_for, r.created_at))
+    {PENDING} AND r.job_id = ANY (CAST(:locked AS uuid[]))
     ORDER BY r.job_id, r.created_at, r.scheduled_for LIMIT :limit
-    FOR UPDATE OF t
 """
 
 CANCELLATIONS = """
@@ -39,10 +49,17 @@ class Cancellation(NamedTuple):
     reason: str
 
 
-async def new(connection: Connection, horizon: str, limit: int) -> list[Request]:
-    """Requests since the horizon that are not in the ledger; the timers of their jobs are locked."""
-    rows = await connection.fetch(NEW, {"horizon": horizon, "limit": limit})
-    return [
+async def new(connection: Connection, horizon: str, limit: int) -> tuple[list[Request], bool]:
+    """Requests since the horizon that are not in the ledger, and whether these are all.
+
+    The timers of their jobs are locked.
+    """
+    values = {"horizon": horizon, "limit": limit}
+    locked = await connection.fetch(LOCK, values)
+    if not locked:
+        return [], True
+    rows = await connection.fetch(NEW, {**values, "locked": [row[0] for row in locked]})
+    found = [
         Request(
             run_id=row.run_id,
             job=job_of(row),
@@ -55,6 +72,7 @@ async def new(connection: Connection, horizon: str, limit: int) -> list[Request]
         )
         for row in rows
     ]
+    return found, len(found) < limit and locked[0][1] < limit
 
 
 async def cancellations(connection: Connection, horizon: str, limit: int) -> list[Cancellation]:
