@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import NamedTuple
 from uuid import UUID
 
-from rota_bus import Bus
+from rota_bus import Bus, Hearing
 
 # Said after the row that it is about was committed, so that whoever looks then finds it.
 SUBJECTS = (
@@ -69,22 +69,28 @@ class Listener:
 
 
 class Hub:
-    def __init__(self) -> None:
+    """Hears the bus while somebody listens: without a reader hints cost nothing."""
+
+    def __init__(self, bus: Bus | None = None) -> None:
+        self._bus = bus
         self._listeners: set[Listener] = set()
+        self._hearings: list[Hearing] = []
+        self._turning = asyncio.Lock()
+        self._turns: set[asyncio.Task[None]] = set()
         self._closed = asyncio.Event()
 
     @property
     def is_closed(self) -> bool:
         return self._closed.is_set()
 
+    @property
+    def is_hearing(self) -> bool:
+        return bool(self._hearings)
+
     async def pause(self, seconds: float) -> None:
         """Waits, but not beyond the end of the hub."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._closed.wait(), seconds)
-
-    async def attach(self, bus: Bus) -> None:
-        for subject in SUBJECTS:
-            await bus.listen(subject, self.on_message)
 
     async def on_message(self, subject: str, _payload: bytes) -> None:
         hint = parse(subject)
@@ -92,14 +98,36 @@ class Hub:
             for listener in self._listeners:
                 listener.offer(hint)
 
-    @contextlib.contextmanager
-    def listening(self) -> Iterator[Listener]:
+    @contextlib.asynccontextmanager
+    async def listening(self) -> AsyncIterator[Listener]:
+        """Whoever is in it hears everything that is said from its begin on."""
         listener = Listener()
         self._listeners.add(listener)
         try:
+            await self._turned()
             yield listener
         finally:
             self._listeners.discard(listener)
+            await self._turned()
+
+    async def _turned(self) -> None:
+        """Also when whoever listened was cut off, and may not wait for it any more."""
+        turn = asyncio.create_task(self._turn())
+        self._turns.add(turn)
+        turn.add_done_callback(self._turns.discard)
+        await asyncio.shield(turn)
+
+    async def _turn(self) -> None:
+        """Begins to hear with the first listener, and ends with the last."""
+        async with self._turning:
+            if self._bus is None or bool(self._listeners) == bool(self._hearings):
+                return
+            if self._listeners:
+                self._hearings = [await self._bus.listen(subject, self.on_message) for subject in SUBJECTS]
+                return
+            hearings, self._hearings = self._hearings, []
+            for hearing in hearings:
+                await hearing.stop()
 
     def close(self) -> None:
         """Ends every stream, so that the server need not wait for its readers."""

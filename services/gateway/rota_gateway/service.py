@@ -41,6 +41,4 @@ async def opened(settings: GatewaySettings, stack: contextlib.AsyncExitStack) ->
     bus = await Bus.connect(settings.nats_url, service="gateway", seed=seed)
     stack.push_async_callback(bus.close)
     await bus.ensure(STREAMS)
-    hub = Hub()
-    await hub.attach(bus)
-    return Gateway(settings, database, bus, hub, FailureLimit(settings.sign_in_attempts))
+    return Gateway(settings, database, bus, Hub(bus), FailureLimit(settings.sign_in_attempts))

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from rota_contracts.events import JobClosed
 from tests.integration.gateway.conftest import Person, Served
+from tests.support.eventually import eventually
 from tests.support.world import World
 
 
@@ -62,6 +63,19 @@ async def test_what_another_service_says_is_heard(person: Person, world: World) 
         )
         await ticker.publish([event])
         assert (await anext(mine))["event"] == "job.closed"
+
+
+async def test_the_bus_is_heard_only_while_somebody_listens(person: Person, served: Served) -> None:
+    async def hears() -> bool:
+        return served.gateway.hub.is_hearing
+
+    async def is_silent() -> bool:
+        return not await hears()
+
+    assert await is_silent()
+    async with asyncio.timeout(10), hints(person), hints(person):
+        assert await hears()
+    assert await eventually(is_silent)
 
 
 async def test_nobody_listens_without_a_key(served: Served) -> None:

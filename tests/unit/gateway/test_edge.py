@@ -63,7 +63,7 @@ def test_a_subject_names_what_changed() -> None:
 async def test_a_listener_that_never_reads_costs_a_bounded_amount() -> None:
     hub = Hub()
     context = uuid4()
-    with hub.listening() as listener:
+    async with hub.listening() as listener:
         for _ in range(3 * MAX_PENDING):
             await hub.on_message(f"job.started.{context}.{uuid4()}", b"")
         hints = await listener.take(1)
@@ -73,7 +73,7 @@ async def test_a_listener_that_never_reads_costs_a_bounded_amount() -> None:
 
 async def test_the_end_of_the_hub_ends_the_waiting() -> None:
     hub = Hub()
-    with hub.listening() as listener:
+    async with hub.listening() as listener:
         waiting = asyncio.create_task(listener.take(60))
         await asyncio.sleep(0)
         hub.close()

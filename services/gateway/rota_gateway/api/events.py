@@ -59,7 +59,7 @@ class Audience:
 
 
 async def _stream(gateway: Gateway, audience: Audience) -> AsyncIterator[str]:
-    with gateway.hub.listening() as listener:
+    async with gateway.hub.listening() as listener:
         yield "retry: 2000\n: listening\n\n"
         try:
             async for chunk in _chunks(gateway, audience, listener):
