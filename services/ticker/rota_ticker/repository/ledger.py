@@ -120,7 +120,7 @@ CANDIDATES = """
         FROM occurrences q
         LEFT JOIN scheduled_jobs j ON j.id = q.job_id
         LEFT JOIN limited l ON j.tool IS NULL AND l.context_id = q.context_id AND l.name = j.agent_name
-        WHERE q.context_id = c.id AND q.state = 'queued' AND q.not_before <= clock_timestamp()
+        WHERE q.context_id = c.id AND q.state = 'queued' AND q.not_before <= statement_timestamp()
           AND (l.room IS NULL OR l.room > 0)
           AND (NOT q.is_exclusive OR NOT EXISTS (
                 SELECT 1 FROM occurrences d WHERE d.job_id = q.job_id AND d.closed_at IS NULL
@@ -150,7 +150,7 @@ DISPATCH = f"""
 SAY_AGAIN = f"""
     WITH unheard AS (
         SELECT d.run_id, d.scheduled_for FROM occurrences d
-        WHERE d.state = 'dispatched' AND d.check_at <= clock_timestamp()
+        WHERE d.state = 'dispatched' AND d.check_at <= statement_timestamp()
           AND NOT EXISTS (SELECT 1 FROM run_attempts a WHERE a.run_id = d.run_id AND a.attempt = d.attempt)
         FOR UPDATE OF d SKIP LOCKED
     )
@@ -184,7 +184,7 @@ EXPIRE = f"""
     UPDATE occurrences o
     SET state = 'closed', disposition = 'missed', reason_code = 'queue_ttl', closed_at = clock_timestamp(),
         reason = 'it waited longer than the job allows'
-    WHERE o.state = 'queued' AND o.expires_at <= clock_timestamp()
+    WHERE o.state = 'queued' AND o.expires_at <= statement_timestamp()
     RETURNING {CLOSED}
 """
 
@@ -229,7 +229,7 @@ QUEUE_LOST = """
     WITH lost AS (
         SELECT d.run_id, d.scheduled_for, a.state, a.executor
         FROM run_attempts a JOIN occurrences d ON d.run_id = a.run_id AND d.attempt = a.attempt
-        WHERE (a.state = 'released' OR a.lease_until <= clock_timestamp() - interval '2 seconds')
+        WHERE (a.state = 'released' OR a.lease_until <= statement_timestamp() - interval '2 seconds')
           AND a.state <> 'ended' AND d.state = 'dispatched'
         FOR UPDATE OF d SKIP LOCKED
     )
@@ -245,7 +245,7 @@ UNHEARD_OUTCOMES = """
     SELECT CAST(a.outcome AS text)
     FROM occurrences o JOIN run_attempts a ON a.run_id = o.run_id AND a.attempt = o.attempt
     WHERE o.state = 'dispatched' AND a.state = 'ended'
-      AND a.ended_at <= clock_timestamp() - CAST(:after AS interval)
+      AND a.ended_at <= statement_timestamp() - CAST(:after AS interval)
     LIMIT 500
 """
 

@@ -25,7 +25,7 @@ NEW = f"""
     SELECT {JOB}, r.run_id, r.trigger, coalesce(r.scheduled_for, r.created_at) AS asked_for,
            r.overlap_policy AS overlap, r.requested_by,
            r.prompt_context,
-           NOT j.is_enabled OR coalesce(j.paused_until > clock_timestamp(), false)
+           NOT j.is_enabled OR coalesce(j.paused_until > statement_timestamp(), false)
                OR (t.paused_at IS NOT NULL AND (j.resumed_at IS NULL OR j.resumed_at < t.paused_at))
                AS is_paused
     FROM run_requests r JOIN scheduled_jobs j ON j.id = r.job_id JOIN job_timers t ON t.job_id = r.job_id

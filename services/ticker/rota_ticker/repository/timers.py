@@ -15,7 +15,7 @@ TIMER = "t.job_id, t.planned_generation, t.accounted_until, t.next_run_at, t.run
 DUE = f"""
     SELECT {JOB}, {TIMER}, clock_timestamp()
     FROM job_timers t JOIN scheduled_jobs j ON j.id = t.job_id
-    WHERE t.wake_at <= clock_timestamp()
+    WHERE t.wake_at <= statement_timestamp()
     ORDER BY t.wake_at LIMIT :limit
     FOR UPDATE OF t SKIP LOCKED
 """
@@ -51,7 +51,7 @@ NEXT = """
     SELECT clock_timestamp(),
            least((SELECT min(wake_at) FROM job_timers WHERE wake_at IS NOT NULL),
                  (SELECT min(not_before) FROM occurrences WHERE state = 'queued' AND attempt > 1
-                  AND not_before > clock_timestamp()),
+                  AND not_before > statement_timestamp()),
                  (SELECT min(expires_at) FROM occurrences WHERE state = 'queued' AND expires_at IS NOT NULL))
 """
 
