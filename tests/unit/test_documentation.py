@@ -13,7 +13,6 @@ from rota_contracts.permissions import PERMISSIONS
 from rota_contracts.streams import Consumer
 
 SERVICES = ("gateway", "ticker", "executor", "results", "notifier")
-ACCESS = import_module("rota_migrations.versions.0002_access")
 DURABLES = {thing.durable: thing for thing in vars(streams).values() if isinstance(thing, Consumer)}
 NAME = re.compile(r"`([^`]+)`")
 
@@ -100,9 +99,3 @@ def test_its_durable_consumers_are_named_with_their_subjects(service: str) -> No
     assert set(re.findall(r"durable `([^`]+)`", text)) == durables(service)
     subjects = {subject.rstrip(".*") for name in durables(service) for subject in DURABLES[name].filters}
     assert subjects - named(text) == set()
-
-
-@each_service
-def test_the_tables_are_those_that_the_migration_grants(service: str) -> None:
-    assert named(row(service, "writes")) == set(ACCESS.WRITES[f"rota_{service}"])
-    assert named(row(service, "reads")) == set(ACCESS.READS[f"rota_{service}"].split(", "))
