@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from rota_chassis.errors import RetryableError
 from rota_contracts.codec import encode_payload
 from rota_ticker.handlers import Ticker
 from rota_ticker.service import keep_time
@@ -157,3 +158,25 @@ async def test_an_outcome_that_cannot_be_read_does_not_hold_up_the_others(world:
     assert await ticker.reconcile() == 1
     closed = await world.sql("SELECT run_id FROM occurrences WHERE closed_at IS NOT NULL")
     assert [row.run_id for row in closed] == [runs[1].run_id]
+
+
+async def test_what_nats_did_not_take_after_the_commit_is_said_again_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticker = await a_ticker(world)
+    await world.a_job(await world.a_context())
+    await ticker.plan()
+    job = await world.value("SELECT job_id FROM job_timers")
+    await make_due(world, job)
+
+    async def refuse(_events: object) -> None:
+        raise RetryableError("NATS is away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(ticker._bus, "publish", refuse)
+        assert await ticker.fire() == 1
+    assert await said(world) == []
+    assert await ticker.reconcile() == 1
+    [due] = await said(world)
+    [row] = await ledger(world)
+    assert (due.run_id, due.attempt, row.state) == (row.run_id, 1, "dispatched")
