@@ -227,7 +227,14 @@ async def test_unknown_routes_and_methods_are_problem_documents(person: Person) 
 
 
 async def test_head_answers_like_get_without_the_body(served: Served, person: Person) -> None:
-    for path in ("/api/v1/contexts", "/api/openapi.json", "/livez", "/sign-in", "/static/rota.css"):
+    for path in (
+        "/api/v1/contexts",
+        "/api/openapi.json",
+        "/api/docs",
+        "/livez",
+        "/sign-in",
+        "/static/rota.css",
+    ):
         got, headed = await person.http.get(path), await person.http.head(path)
         assert (headed.status_code, headed.content) == (got.status_code, b"") == (200, b""), path
         assert headed.headers["content-type"] == got.headers["content-type"]

@@ -243,9 +243,17 @@ async def test_enabling_says_what_becomes_of_the_pause(person: Person, world: Wo
         assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, field)
 
 
-@pytest.mark.parametrize("body", [None, {"is_enabled": True}, {"is_enabled": True, "catch_up": "latest"}])
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/toggle", None),
+        ("POST", "/toggle", {"is_enabled": True}),
+        ("POST", "/toggle", {"is_enabled": True, "catch_up": "latest"}),
+        ("PATCH", "", {"is_enabled": True}),
+    ],
+)
 async def test_a_pause_that_the_ticker_ordered_is_told_and_ended(
-    person: Person, world: World, body: dict[str, Any] | None
+    person: Person, world: World, method: str, path: str, body: dict[str, Any] | None
 ) -> None:
     job = await person.job(await person.context())
     at = datetime.now(UTC)
@@ -256,7 +264,7 @@ async def test_a_pause_that_the_ticker_ordered_is_told_and_ended(
     assert datetime.fromisoformat(paused["paused_at"]) == at
     refused = await person.http.post(f"/api/v1/jobs/{job['id']}/run")
     assert (refused.status_code, "3 failures" in refused.json()["detail"]) == (409, True)
-    enabled = await person.post(f"/jobs/{job['id']}/toggle", body, status=200)
+    enabled = (await person.http.request(method, f"/api/v1/jobs/{job['id']}{path}", json=body)).json()
     assert (enabled["status"], enabled["paused_by"], enabled["pause_reason"]) == ("active", None, None)
     assert enabled["next_run_at"] == job["next_run_at"]
     assert await world.value("SELECT generation FROM scheduled_jobs") == 2

@@ -253,3 +253,32 @@ async def test_the_doctor_names_what_the_ticker_leaves_behind(person: Person, wo
     await world.sql("UPDATE scheduled_jobs SET updated_at = updated_at - interval '2 minutes'")
     report = await person.get("/doctor", context_id=context)
     assert {one["name"] for one in report["unplanned"]} == {"Broken", new["name"]}
+
+
+async def test_why_says_how_far_back_the_ledger_goes_and_what_is_missing_in_it(
+    person: Person, world: World
+) -> None:
+    job = await person.job(await person.context(), **EVERY_MINUTE)
+    await aged(world, job, 200 * DAY)
+    path, minute = f"/jobs/{job['id']}/why", this_minute()
+    assert "the ledger goes back to" in (await person.get(path, at=text(minute - 150 * DAY)))["answer"]
+    await a_timer(world, UUID(job["id"]), accounted_until=minute - 2 * MINUTE)
+    assert "'rota doctor'" in (await person.get(path, at=text(minute - 3 * MINUTE)))["answer"]
+    late = await person.get(path)
+    assert late["instant"] == text(this_minute())
+    assert "the ticker has come to" in late["answer"]
+
+
+async def test_a_run_and_its_backfill_are_both_told(person: Person, world: World) -> None:
+    job = await person.job(await person.context(), **EVERY_MINUTE)
+    at = this_minute() - 5 * MINUTE
+    done: dict[str, Any] = {"state": "closed", "closed_at": now(), "scheduled_for": at, "trigger": "schedule"}
+    await world.an_occurrence(
+        UUID(job["id"]), **done, disposition="missed", reason="nobody was there", reason_code="catch_up_off"
+    )
+    late = {**done, "trigger": "backfill", "disposition": "ran", "reason": "success"}
+    await world.an_occurrence(UUID(job["id"]), **late, started_at=now(), attempt=2, stands_for=3)
+    told = await person.get(f"/jobs/{job['id']}/why", at=text(at))
+    assert told["occurrence"]["trigger"] == "schedule"
+    assert told["answer"].startswith("It did not run (missed): nobody was there. A backfill of it ran at ")
+    assert told["answer"].endswith("2 attempts, for 3 instants: success.")

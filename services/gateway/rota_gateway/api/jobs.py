@@ -103,6 +103,8 @@ async def update_job(job_id: UUID, patch: JobPatch, unit: CurrentUnit) -> Job:
     checked(definition, around, changes)
     if "calendars" in changes:
         changes["calendar_dates"] = calendar_dates(definition, around)
+    if sent.get("is_enabled") and (await _row(unit, job_id))["is_paused_by_ticker"]:
+        changes["is_enabled"] = True
     if "is_enabled" in changes:
         changes |= _switch(changes["is_enabled"], unit, around.now)
     return await _update(unit, job_id, changes)

@@ -29,7 +29,15 @@ def days_of(text: str, today: date, at_most: int) -> list[date]:
         IcsError: it is no iCalendar file, has no events, or too many.
 
     """
-    calendar = _calendar(text)
+    try:
+        return _days(_calendar(text), today, at_most)
+    except IcsError:
+        raise
+    except Exception as error:  # what a foreign file does to the libraries, they do not all foresee
+        raise IcsError(f"cannot be read: {str(error)[:200] or type(error).__name__}") from error
+
+
+def _days(calendar: Calendar, today: date, at_most: int) -> list[date]:
     repeated = [event for event in calendar.events if _is_repeated(event)]
     for event in repeated:
         _check_rules(event)
@@ -62,7 +70,7 @@ def _is_repeated(event: Event) -> bool:
 
 
 def _check_rules(event: Event) -> None:
-    if _day(_start(event)).year < FIRST_YEAR:
+    if _day(_times(event)[0]).year < FIRST_YEAR:
         raise IcsError(f"has a repeated event that begins before {FIRST_YEAR}")
     rules = event.get("RRULE", [])
     for rule in rules if isinstance(rules, list) else [rules]:
@@ -90,11 +98,7 @@ def _events(calendar: Calendar, today: date) -> Iterator[Event]:
 
 def _touched(event: Event, at_most: int) -> Iterator[date]:
     """Its days; the end is exclusive, as iCalendar has it."""
-    begin = _start(event)
-    try:
-        end = event.end
-    except (ValueError, TypeError) as error:
-        raise _unusable(error) from error
+    begin, end = _times(event)
     first, last = _day(begin), _day(end)
     if last > first and (not isinstance(end, datetime) or end.time() == time()):
         last -= timedelta(days=1)
@@ -102,16 +106,11 @@ def _touched(event: Event, at_most: int) -> Iterator[date]:
         yield first + timedelta(days=number)
 
 
-def _start(event: Event) -> date:
+def _times(event: Event) -> tuple[date, date]:
     try:
-        begin: date = event.start
+        return event.start, event.end
     except (ValueError, TypeError) as error:
-        raise _unusable(error) from error
-    return begin
-
-
-def _unusable(error: Exception) -> IcsError:
-    return IcsError(f"has an event without a usable time: {str(error)[:200]}")
+        raise IcsError(f"has an event without a usable time: {str(error)[:200]}") from error
 
 
 def _day(moment: date) -> date:
