@@ -1,5 +1,6 @@
 """Many jobs at once, all or none of them."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
@@ -41,7 +42,9 @@ async def create_jobs(context_id: UUID, batch: Batch, unit: CurrentUnit) -> Crea
     definitions = [job.model_dump() for job in batch.jobs]
     around = await surroundings(unit.connection, context_id, definitions)
     sent = [job.model_fields_set for job in batch.jobs]
-    if errors := [*_wrong(definitions, sent, around), *_doubled(definitions)]:
+    # A thousand odd schedules take a while to look at.
+    wrong = await asyncio.to_thread(_wrong, definitions, sent, around)
+    if errors := [*wrong, *_doubled(definitions)]:
         raise InvalidError(errors[:MAX_ERRORS])
     names = [definition["name"] for definition in definitions]
     if taken := await jobs.taken_names(unit.connection, context_id, names):
