@@ -22,6 +22,7 @@ from rota_ticker.domain.planning import decide
 from rota_ticker.domain.requests import admit
 from rota_ticker.news import News
 from rota_ticker.repository import jobs, ledger, requests, timers
+from rota_ticker.repository.glance import Glance, look
 
 log = logs.logger(__name__)
 
@@ -41,16 +42,31 @@ class Ticker:
         self._batch_size = batch_size
         self._redispatch = timedelta(seconds=redispatch_seconds)
         # Everything before these transactions has been read.
+        self._horizon = "0"
         self._jobs_horizon = "0"
         self._requests_horizon = "0"
         self._cancellations_horizon = "0"
         self.wake = asyncio.Event()
 
+    async def look(self) -> Glance:
+        """What there may be to do; what is read next need not be looked for before its horizon again."""
+        glance = await look(
+            self._database,
+            jobs=self._jobs_horizon,
+            requests=self._requests_horizon,
+            cancellations=self._cancellations_horizon,
+        )
+        self._horizon = glance.horizon
+        if not glance.has_changes:
+            self._jobs_horizon = glance.horizon
+        if not glance.has_requests:
+            self._requests_horizon = glance.horizon
+        return glance
+
     async def plan(self) -> int:
         """Sets the timers of a batch of jobs that are new or changed; how many."""
-        horizon = await jobs.horizon(self._database)
         async with self._database.transaction() as connection:
-            changed = await jobs.changed(connection, self._jobs_horizon, self._batch_size)
+            changed, last = await jobs.changed(connection, self._jobs_horizon, self._batch_size)
             if changed:
                 found = await timers.lock(connection, [job.id for job in changed])
                 now = await timers.clock(connection)
@@ -58,10 +74,12 @@ class Ticker:
                 news = await self._decide(
                     connection, [one for one in due if one.timer.planned_generation < one.job.generation]
                 )
-        if len(changed) < self._batch_size:
-            self._jobs_horizon = horizon
         if changed:
+            # What is before both the last one and the horizon is planned: not to be looked through again.
+            self._jobs_horizon = str(min(int(last), int(self._horizon)))
             await self._tell(news)
+        else:
+            self._jobs_horizon = self._horizon
         return len(changed)
 
     async def fire(self) -> int:
@@ -196,7 +214,7 @@ class Ticker:
         return len(news.closed) + len(news.runs)
 
     async def take_requests(self) -> int:
-        """Enters requested runs into the ledger, and takes cancellations to it; how many."""
+        """Enters requested runs into the ledger; how many."""
         news = News()
         async with self._database.transaction() as connection:
             new, is_all = await requests.new(connection, self._requests_horizon, self._batch_size)
@@ -211,9 +229,10 @@ class Ticker:
         if is_all:
             # No further: a request is read only once the timer of its job is there to be locked.
             self._requests_horizon = self._jobs_horizon
-        return len(new) + await self._take_cancellations()
+        return len(news.entered)
 
-    async def _take_cancellations(self) -> int:
+    async def take_cancellations(self) -> int:
+        """Takes what people want ended to the ledger; how many."""
         news = News()
         async with self._database.transaction() as connection:
             asked = await requests.cancellations(connection, self._cancellations_horizon, self._batch_size)
@@ -226,7 +245,7 @@ class Ticker:
         done = len(news.closed) + len(news.cancelled)
         if done < len(asked):  # somebody was moving the others on just now
             self.wake.set()
-        elif len(asked) < self._batch_size:
+        if not asked:
             # No further: what is to be cancelled must be in the ledger.
             self._cancellations_horizon = self._requests_horizon
         return done
@@ -322,13 +341,6 @@ class Ticker:
         if dropped:
             log.info("months of the ledger were dropped", action="months_dropped", months=dropped)
         return dropped
-
-    async def idle_seconds(self, at_most: float) -> float:
-        """How long nothing is due, by PostgreSQL's clock."""
-        patience = await timers.until_next(self._database)
-        if patience is None:
-            return at_most
-        return min(at_most, max(patience.total_seconds(), 0.0))
 
     async def _tell(self, news: News) -> None:
         """After the commit: says what is to run and what is closed, and hints at what is to stop."""

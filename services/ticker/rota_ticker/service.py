@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import functools
-import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -67,27 +66,41 @@ async def wiring(settings: TickerSettings, lifetime: Lifetime) -> AsyncIterator[
         await serving
 
 
+# When another ticker holds what is due.
+CONTENTION_SECONDS = 0.005
+
+
 async def keep_time(ticker: Ticker, poll_seconds: float, stopping: asyncio.Event) -> None:
     """Fires what is due, then sleeps until the next due instant, a hint or the poll."""
-    next_poll = 0.0
     while not stopping.is_set():
+        ticker.wake.clear()
         try:
-            while await ticker.fire() and not stopping.is_set():
-                pass
-            if ticker.wake.is_set() or time.monotonic() >= next_poll:
-                ticker.wake.clear()
-                next_poll = time.monotonic() + poll_seconds
-                planned, requested = await ticker.plan(), await ticker.take_requests()
-                if planned or requested:  # there may be more, after what is due by now
-                    ticker.wake.set()
-            # Each time: a retry whose backoff is over does not wait for the poll.
-            while await ticker.admit_waiting():
-                pass
-            patience = await ticker.idle_seconds(next_poll - time.monotonic())
+            patience = await work(ticker, poll_seconds)
         except Exception as error:  # noqa: BLE001  the edge of the loop: told, then tried again
             log.warning("the clock stumbled", action="clock_failed", error=repr(error))
             patience = min(1.0, poll_seconds)
         await _sleep(patience, ticker.wake, stopping)
+
+
+async def work(ticker: Ticker, at_most: float) -> float:
+    """Does what there is to do, what is due first; how long there is nothing more."""
+    fired = await ticker.fire()
+    glance = await ticker.look()
+    did = fired
+    if glance.has_changes:
+        did += await ticker.plan()
+    if glance.has_requests:
+        did += await ticker.take_requests()
+    if glance.has_cancellations:
+        did += await ticker.take_cancellations()
+    if glance.is_waiting:
+        did += await ticker.admit_waiting()
+    if glance.patience is None:
+        return 0 if did > fired else at_most
+    until_due = glance.patience.total_seconds()
+    if until_due <= 0:
+        return 0 if did else CONTENTION_SECONDS
+    return 0 if did > fired else min(at_most, until_due)
 
 
 async def _sleep(seconds: float, wake: asyncio.Event, stopping: asyncio.Event) -> None:

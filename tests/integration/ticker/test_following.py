@@ -8,6 +8,7 @@ import pytest
 from rota_chassis.errors import RetryableError
 from rota_contracts.codec import encode_payload
 from rota_ticker.handlers import Ticker
+from rota_ticker.repository.glance import Glance
 from rota_ticker.service import keep_time
 from tests.support.attempts import an_ended_attempt, an_unreadable_outcome
 from tests.support.completions import a_completion
@@ -76,10 +77,10 @@ async def test_a_retry_is_dispatched_when_its_backoff_is_over_and_nothing_spins_
     rounds = 0
 
     class Counted(Ticker):
-        async def idle_seconds(self, at_most: float) -> float:
+        async def look(self) -> Glance:
             nonlocal rounds
             rounds += 1
-            return await super().idle_seconds(at_most)
+            return await super().look()
 
     counted = Counted(ticker._database, ticker._bus)
     stopping = asyncio.Event()

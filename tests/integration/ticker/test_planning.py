@@ -54,7 +54,7 @@ async def test_an_impossible_schedule_puts_that_job_in_error_and_no_other(world:
     # Bad already while its timer runs: written past every check.
     await world.sql("UPDATE job_timers SET next_run_at = now(), wake_at = now() WHERE job_id = :id", id=bad)
     await make_due(world, good)
-    assert await ticker.fire() == 2
+    assert sum([await ticker.fire(), await ticker.fire()]) == 2
     assert await timer(world, bad) is None
     assert await world.value("SELECT job_id FROM occurrences") == good
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from rota_store import Connection, Database, Row
+from rota_store import Connection, Row
 from rota_ticker.domain.jobs import Clockwork, Job, Revision
 
 JOB = """
@@ -19,7 +19,7 @@ JOB = """
 """
 
 CHANGED = f"""
-    SELECT {JOB}
+    SELECT {JOB}, CAST(j.changed_xid AS text)
     FROM scheduled_jobs j LEFT JOIN job_timers t ON t.job_id = j.id
     WHERE j.changed_xid >= CAST(CAST(:horizon AS text) AS xid8)
       AND (t.job_id IS NULL OR t.planned_generation < j.generation)
@@ -35,19 +35,13 @@ REVISIONS = """
     ORDER BY r.generation
 """
 
-# A transaction id before which nothing can become visible any more.
-HORIZON = "SELECT CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text)"
-
 _document = msgspec.json.Decoder(dict[str, Any])
 
 
-async def horizon(database: Database) -> str:
-    return str((await database.fetch(HORIZON))[0][0])
-
-
-async def changed(connection: Connection, since: str, limit: int) -> list[Job]:
-    """Jobs changed since the horizon and not planned as they are now."""
-    return [job_of(row) for row in await connection.fetch(CHANGED, {"horizon": since, "limit": limit})]
+async def changed(connection: Connection, since: str, limit: int) -> tuple[list[Job], str]:
+    """Jobs changed since the horizon and not planned as they are now, and the transaction of the last."""
+    rows = await connection.fetch(CHANGED, {"horizon": since, "limit": limit})
+    return [job_of(row) for row in rows], rows[-1][JOB_COLUMNS] if rows else since
 
 
 async def by_id(connection: Connection, job_ids: Sequence[UUID]) -> dict[UUID, Job]:

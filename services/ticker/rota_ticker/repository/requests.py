@@ -16,7 +16,7 @@ PENDING = """
 
 # Before the requests are read: another ticker may have entered them while this one waited for the lock.
 LOCK = f"""
-    WITH pending AS MATERIALIZED (SELECT r.job_id FROM run_requests r {PENDING} LIMIT :limit)
+    WITH pending AS MATERIALIZED (SELECT r.job_id FROM run_requests r {PENDING} ORDER BY r.changed_xid LIMIT :limit)
     SELECT t.job_id, (SELECT count(*) FROM pending) FROM job_timers t
     WHERE t.job_id IN (SELECT job_id FROM pending) ORDER BY t.job_id FOR UPDATE OF t
 """
@@ -39,7 +39,7 @@ CANCELLATIONS = """
     JOIN occurrences o ON o.run_id = c.run_id AND o.scheduled_for = c.scheduled_for
     WHERE c.changed_xid >= CAST(CAST(:horizon AS text) AS xid8)
       AND o.closed_at IS NULL AND o.cancelled_at IS NULL
-    LIMIT :limit
+    ORDER BY c.changed_xid LIMIT :limit
 """
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from rota_store import Connection, Database
+from rota_store import Connection
 from rota_ticker.domain.attempts import Streak
 from rota_ticker.domain.jobs import Job, Plan, Timer
 from rota_ticker.repository.jobs import JOB, JOB_COLUMNS, job_of
@@ -15,10 +15,21 @@ TIMER = "t.job_id, t.planned_generation, t.accounted_until, t.next_run_at, t.run
 DUE = f"""
     SELECT {JOB}, {TIMER}, clock_timestamp()
     FROM job_timers t JOIN scheduled_jobs j ON j.id = t.job_id
-    WHERE t.wake_at <= statement_timestamp()
+    WHERE t.wake_at <= clock_timestamp() AND t.wake_at > clock_timestamp() - CAST(:late AS interval)
     ORDER BY t.wake_at LIMIT :limit
     FOR UPDATE OF t SKIP LOCKED
 """
+
+# Apart from the others: what waited for an hour may wait for a moment more, what is due now may not.
+LATE = f"""
+    SELECT {JOB}, {TIMER}, clock_timestamp()
+    FROM job_timers t JOIN scheduled_jobs j ON j.id = t.job_id
+    WHERE t.wake_at <= clock_timestamp() - CAST(:late AS interval)
+    ORDER BY t.wake_at LIMIT :limit
+    FOR UPDATE OF t SKIP LOCKED
+"""
+LATE_AFTER = timedelta(seconds=10)
+LATE_SHARE = 5
 
 LOCK = f"""
     SELECT {TIMER} FROM job_timers t WHERE t.job_id = ANY (CAST(:job_ids AS uuid[]))
@@ -44,15 +55,6 @@ SET = """
         pause_reason = CASE WHEN excluded.paused_at IS NULL THEN NULL ELSE t.pause_reason END,
         paused_at = excluded.paused_at, error = excluded.error
     WHERE t.planned_generation <= excluded.planned_generation
-"""
-
-# The next instant at which there is something to do, and the clock it is measured by.
-NEXT = """
-    SELECT clock_timestamp(),
-           least((SELECT min(wake_at) FROM job_timers WHERE wake_at IS NOT NULL),
-                 (SELECT min(not_before) FROM occurrences WHERE state = 'queued' AND attempt > 1
-                  AND not_before > statement_timestamp()),
-                 (SELECT min(expires_at) FROM occurrences WHERE state = 'queued' AND expires_at IS NOT NULL))
 """
 
 # A new job is to be accounted for since its creation.
@@ -107,11 +109,15 @@ class Failing(NamedTuple):
 
 
 async def due(connection: Connection, limit: int) -> list[Due]:
-    """Locks the timers that are due; no other ticker sees them until the transaction ends."""
-    return [
-        Due(job_of(row), Timer(*row[JOB_COLUMNS:-1]), row[-1])
-        for row in await connection.fetch(DUE, {"limit": limit})
-    ]
+    """Locks the timers that are due; no other ticker sees them until the transaction ends.
+
+    What is late, after a downtime, comes in smaller batches and only when nothing else is due.
+    """
+    rows = await connection.fetch(DUE, {"limit": limit, "late": LATE_AFTER})
+    if not rows:
+        share = max(1, limit // LATE_SHARE)
+        rows = await connection.fetch(LATE, {"limit": share, "late": LATE_AFTER})
+    return [Due(job_of(row), Timer(*row[JOB_COLUMNS:-1]), row[-1]) for row in rows]
 
 
 async def lock(connection: Connection, job_ids: Sequence[UUID]) -> dict[UUID, Timer]:
@@ -136,12 +142,6 @@ async def set_all(connection: Connection, plans: Sequence[Plan]) -> None:
             "errors": [plan.error for plan in plans],
         },
     )
-
-
-async def until_next(database: Database) -> timedelta | None:
-    """How long nothing is to be done, by PostgreSQL's clock; None when nothing is planned at all."""
-    now, following = (await database.fetch(NEXT))[0]
-    return None if following is None else following - now
 
 
 async def lock_failing(
