@@ -1,187 +1,218 @@
-"""`make bench`: what the whole path costs: the real processes, fsync on, an agent that does nothing."""
+"""`make bench`: what the whole path costs, with the real processes and durability on.
+
+The jobs call a tool that does nothing, so that what is measured is Rota and its two servers.
+"""
 
 import argparse
 import asyncio
+import functools
 import statistics
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from uuid import UUID
+from typing import Any
 
-import psutil
-from pydantic_ai import Agent
 from rich.console import Console
 from rich.table import Table
 
-from tests.support import scripted
+from tests.bench.load import Figures, all_done, jobs, lateness, make_due, measure
+from tests.bench.sizes import sizes
 from tests.support.eventually import eventually
 from tests.support.servers import SERVICES, Servers
 from tests.support.system import System
 from tests.support.world import World
 
-SINGLES = 100
-SINGLE_SPACING_MS = 200
-BURST = 1_000
-SUSTAINED = 5_000
+SINGLES = 60
+BURST = 10_000
+SUSTAINED = 20_000
+KILLED = 2_000
+HELD = 1_000_000
+CREATED = 100_000
 REST_SECONDS = 20
 
-LATENESS = """
-    SELECT extract(epoch FROM a.started_at - o.effective_at) * 1000
-    FROM run_attempts a JOIN occurrences o ON o.run_id = a.run_id WHERE o.context_id = :c
+HOLD = """
+    WITH made AS (
+        INSERT INTO scheduled_jobs (context_id, name, cron_expression, tool)
+        SELECT :context, 'held ' || n, '0 0 1 1 *', 'noop'
+        FROM generate_series(CAST(:first AS int), CAST(:last AS int)) n
+        RETURNING id, context_id
+    )
+    INSERT INTO job_timers (job_id, context_id, planned_generation, accounted_until, next_run_at, wake_at)
+    SELECT id, context_id, 1, now(), now() + interval '300 days', now() + interval '300 days' FROM made
 """
-LAST_STORED = """
-    SELECT extract(epoch FROM max(r.created_at) - min(r.scheduled_for))
-    FROM agent_execution_results r WHERE r.context_id = :c
+
+ALL_PLANNED = """
+    SELECT NOT EXISTS (SELECT 1 FROM scheduled_jobs j LEFT JOIN job_timers t ON t.job_id = j.id
+                       WHERE t.planned_generation IS DISTINCT FROM j.generation)
 """
 
+AN_HOUR_BACK = """
+    UPDATE job_timers SET accounted_until = clock_timestamp() - interval '1 hour',
+        next_run_at = date_trunc('minute', clock_timestamp() - interval '59 minutes'),
+        wake_at = date_trunc('minute', clock_timestamp() - interval '59 minutes')
+    WHERE context_id = ANY (:contexts)
+"""
+CAUGHT_UP = """
+    SELECT count(DISTINCT job_id) = 10000 AND count(*) FILTER (WHERE closed_at IS NULL) = 0
+    FROM occurrences WHERE context_id = ANY (:contexts)
+"""
 
-@dataclass
-class Size:
-    """Of one kind of process: how many, resident memory in MiB, CPU time in seconds."""
+SETTINGS = {"EXECUTOR_PLUGINS": "tests.bench.noop", "EXECUTOR_SLOTS": "2000"}
 
-    processes: int
-    memory_mib: float
-    cpu_seconds: float
+console = Console(width=120)
+Section = Callable[[System], Awaitable[None]]
 
 
-async def schedule(system: System, context: UUID, *, spacing_ms: int) -> None:
-    """Sets the timers of a context to instants from 1.5 s ahead on, so far apart (0: one instant)."""
-    await system.world.sql(
-        "UPDATE job_timers t SET next_run_at = n.start + n.place * make_interval(secs => :spacing)"
-        " FROM (SELECT id, row_number() OVER (ORDER BY id) AS place,"
-        "       date_trunc('milliseconds', clock_timestamp()) + interval '1.5 s' AS start"
-        "       FROM scheduled_jobs WHERE context_id = :c) n"
-        " WHERE t.job_id = n.id",
-        c=context,
-        spacing=spacing_ms / 1000,
+async def speed(system: System) -> None:
+    """One job a second, ten thousand at one instant, and a sustained load."""
+    await measure(system, 400)
+    rows = [
+        ("one job a second", await measure(system, SINGLES, contexts=1, spacing=1.0), SINGLES),
+        (f"{BURST:,} at one instant", await measure(system, BURST), BURST),
+        (f"{SUSTAINED:,} at one instant", await measure(system, SUSTAINED), SUSTAINED),
+    ]
+    table = Table(title="a tool that does nothing, all five services, fsync and sync_interval: always")
+    for column in ("", "lateness p50", "p99", "all stored after", "runs/s", "CPU per run"):
+        table.add_column(column, justify="right" if column else "left")
+    for name, figures, count in rows:
+        table.add_row(name, *_row(figures, count))
+    console.print(table)
+
+
+def _row(figures: Figures, count: int) -> tuple[str, ...]:
+    return (
+        f"{figures.p50:.1f} ms",
+        f"{figures.p99:.1f} ms",
+        f"{figures.took:.2f} s",
+        f"{count / figures.took:,.0f}",
+        f"{figures.cpu:.2f} ms",
     )
 
 
-async def stored(system: System, context: UUID, count: int) -> None:
-    async def all_stored() -> bool:
-        found = await system.world.value(
-            "SELECT count(*) FROM agent_execution_results WHERE context_id = :c", c=context
-        )
-        closed = await system.world.value(
-            "SELECT count(*) FROM occurrences WHERE context_id = :c AND state = 'closed'", c=context
-        )
-        return bool(found == count == closed)
-
-    await eventually(all_stored, seconds=300, what=f"{count} results", every=0.5)
-
-
-async def measure(system: System, count: int, *, spacing_ms: int = 0) -> tuple[float, float, float, float]:
-    """Runs `count` jobs; lateness p50 and p99 in ms, seconds until all are stored, CPU ms per run."""
-    context = await system.many_jobs(count, model="scripted:noop")
-    before = sum(size.cpu_seconds for size in sizes(system).values())
-    await schedule(system, context, spacing_ms=spacing_ms)
-    await stored(system, context, count)
-    cpu = sum(size.cpu_seconds for size in sizes(system).values()) - before
-    late = sorted(float(row[0]) for row in await system.world.sql(LATENESS, c=context))
-    took = float(await system.world.value(LAST_STORED, c=context))
-    return statistics.median(late), late[int(len(late) * 0.99) - 1], took, cpu / count * 1000
+async def killed(system: System) -> None:
+    """An executor is killed among 2,000 jobs, and started again."""
+    made = await jobs(system, KILLED)
+    await make_due(system, made)
+    await asyncio.sleep(2.2)
+    system.kill("executor")
+    begun = time.monotonic()
+    system.start("executor")
+    await all_done(system, made, KILLED)
+    attempts = await system.world.value(
+        "SELECT count(*) FROM run_attempts WHERE context_id = ANY (:c) AND state = 'ended'", c=made
+    )
+    console.print(
+        f"executor killed among {KILLED:,} jobs (lease of 20 s): lost 0, ended twice {attempts - KILLED},"
+        f" all done {time.monotonic() - begun:.1f} s after"
+    )
 
 
-def sizes(system: System) -> dict[str, Size]:
-    """Each service and server with its children."""
-    pids = {name: child.pid for name, child in system.processes.items()}
-    pids |= {
-        "nats-server": system.world.servers.nats.pid or 0,
-        "postgres": system.world.servers.postgres.pid or 0,
-    }
-    return {name: _size(pid) for name, pid in pids.items()}
+async def caught_up(system: System) -> None:
+    """Ten thousand jobs of every minute after an hour of downtime, three at once in each of 20 contexts."""
+    made = await jobs(system, BURST, at_once=3)
+    other = await jobs(system, SINGLES, contexts=1)
+    await system.world.sql(
+        "UPDATE scheduled_jobs SET cron_expression = '* * * * *' WHERE context_id = ANY (:c)", c=made
+    )
+    await eventually(functools.partial(is_true, system, ALL_PLANNED), seconds=120, what="the plan", every=0.5)
+    begun = time.monotonic()
+    await make_due(system, other, spacing_seconds=0.2)
+    await system.world.sql(AN_HOUR_BACK, contexts=made)
+    await eventually(
+        functools.partial(is_true, system, CAUGHT_UP, contexts=made),
+        seconds=600,
+        what="the catch-up",
+        every=0.5,
+    )
+    took = time.monotonic() - begun
+    late = await lateness(system, other)
+    console.print(
+        f"{BURST:,} jobs of every minute after an hour: accounted for, and run once each, after {took:.1f} s;"
+        f" another tenant's meanwhile: p50 {statistics.median(late):.1f} ms, worst {late[-1]:.1f} ms late"
+    )
 
 
-def _size(pid: int) -> Size:
-    root = psutil.Process(pid)
-    family = [root, *root.children(recursive=True)]
-    memory = cpu = 0.0
-    for process in family:
-        try:
-            with process.oneshot():
-                info, times = process.memory_full_info(), process.cpu_times()
-        except psutil.NoSuchProcess:
-            continue
-        memory += info.uss / 2**20  # what would be free without it; pages that are shared count nowhere
-        cpu += times.user + times.system + times.children_user + times.children_system
-    return Size(len(family), memory, cpu)
+async def is_true(system: System, statement: str, **values: Any) -> bool:
+    return bool(await system.world.value(statement, **values))
 
 
-async def at_rest(system: System) -> dict[str, tuple[float, float]]:
-    """Memory in MiB and CPU in percent of one core, of each process while nothing is due."""
+async def rest(system: System) -> None:
+    """Memory and CPU of each process while nothing is due."""
+    console.print(await _rest_table(system, "at rest"))
+
+
+async def held(system: System) -> None:
+    """A million schedules far in the future: what they cost, and how late one more is."""
+    context = await system.world.a_context()
+    begun = time.monotonic()
+    for first in range(0, HELD, 50_000):
+        await system.world.sql(HOLD, context=context, first=first + 1, last=first + 50_000)
+    await system.world.sql("VACUUM ANALYZE")
+    console.print(f"{HELD:,} schedules are there after {time.monotonic() - begun:.0f} s")
+    await asyncio.sleep(60)  # the planner looks through what is new
+    table = await _rest_table(system, f"{HELD:,} schedules held")
+    made = await jobs(system, 20, contexts=1)
+    await make_due(system, made, spacing_seconds=0.5)
+    await all_done(system, made, 20)
+    late = await lateness(system, made)
+    console.print(table, f"lateness of one more: p50 {late[10]:.1f} ms, worst of 20 {late[-1]:.1f} ms")
+
+
+async def planned(system: System) -> None:
+    """A hundred thousand jobs created over the API, until the last one is planned."""
+    context = await system.a_context("Many")
+    begun = time.monotonic()
+    for batch in range(CREATED // 1000):
+        definitions = [
+            {"name": f"job {batch}-{n}", "cron_expression": f"{n % 60} {n % 24} 1 1 *", "tool": "clock"}
+            for n in range(1000)
+        ]
+        await system.post(f"/contexts/{context}/jobs:batch", {"jobs": definitions})
+    created = time.monotonic() - begun
+
+    await eventually(functools.partial(is_true, system, ALL_PLANNED), seconds=600, what="the plan", every=0.5)
+    took = time.monotonic() - begun
+    console.print(f"{CREATED:,} jobs created in {created:.1f} s, all planned after {took:.1f} s")
+
+
+async def _rest_table(system: System, title: str) -> Table:
     before, begun = sizes(system), time.monotonic()
     await asyncio.sleep(REST_SECONDS)
     after, elapsed = sizes(system), time.monotonic() - begun
-    return {
-        name: (after[name].memory_mib, (after[name].cpu_seconds - before[name].cpu_seconds) / elapsed * 100)
-        for name in before
-    }
-
-
-async def bare_agent_cpu_ms(runs: int = 500) -> float:
-    """CPU per run of the same agent without Rota: what the path is compared with, on any machine."""
-    agent = Agent(scripted.model("noop"))
-    await agent.run("Look.")
-    begun = time.process_time()
-    for _ in range(runs):
-        await agent.run("Look.")
-    return (time.process_time() - begun) / runs * 1000
-
-
-async def main(runs: int) -> None:
-    console = Console(width=110)
-    bare = await bare_agent_cpu_ms()
-    with tempfile.TemporaryDirectory() as directory, Servers(Path(directory), durable=True) as servers:
-        async with World.created(servers) as world, System.running(world, Path(directory), pace={}) as system:
-            console.print("warming up ...")
-            await measure(system, 200)
-            console.print("measuring ...")
-            single = await measure(system, SINGLES, spacing_ms=SINGLE_SPACING_MS)
-            burst = await measure(system, BURST)
-            sustained = await measure(system, runs)
-            console.print("resting ...")
-            rest = await at_rest(system)
-    console.print(speed_table(single, burst, sustained, runs), rest_table(rest))
-    cpu = sustained[3]
-    console.print(
-        f"CPU per run, five services and both servers : the bare agent = {cpu:.2f} : {bare:.2f} ms"
-        f" = {cpu / bare:.1f} : 1"
-    )
-
-
-Figures = tuple[float, float, float, float]
-
-
-def speed_table(single: Figures, burst: Figures, sustained: Figures, runs: int) -> Table:
-    table = Table(title="a no-op agent, all five services, fsync and sync_interval: always")
-    for column in ("", "lateness p50", "lateness p99", "all stored after", "runs/s", "CPU per run"):
-        table.add_column(column, justify="right" if column else "left")
-    table.add_row(f"{SINGLES} single jobs", f"{single[0]:.1f} ms", f"{single[1]:.1f} ms", "", "", "")
-    for name, count, figures in (("burst", BURST, burst), ("sustained", runs, sustained)):
-        p50, p99, took, cpu = figures
-        table.add_row(
-            f"{name}: {count} at one instant",
-            f"{p50:.0f} ms",
-            f"{p99:.0f} ms",
-            f"{took:.2f} s",
-            f"{count / took:.0f}",
-            f"{cpu:.2f} ms",
-        )
-    return table
-
-
-def rest_table(rest: dict[str, tuple[float, float]]) -> Table:
-    table = Table(title="at rest")
+    table = Table(title=title)
     for column in ("", "memory", "CPU"):
         table.add_column(column, justify="right" if column else "left")
     for name in (*SERVICES, "nats-server", "postgres"):
-        memory, cpu = rest[name]
-        table.add_row(name, f"{memory:.0f} MiB", f"{cpu:.1f} %")
+        share = (after[name].cpu_seconds - before[name].cpu_seconds) / elapsed * 100
+        table.add_row(name, f"{after[name].memory_mib:.0f} MiB", f"{share:.1f} %")
     return table
+
+
+SECTIONS: dict[str, Section] = {
+    "speed": speed,
+    "rest": rest,
+    "caught_up": caught_up,
+    "killed": killed,
+    "planned": planned,
+    "held": held,
+}
+
+
+async def main(names: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as directory, Servers(Path(directory), durable=True) as servers:
+        async with (
+            World.created(servers) as world,
+            System.running(
+                world, Path(directory), pace={}, EXECUTOR_PLUGINS="tests.bench.noop", EXECUTOR_SLOTS="2000"
+            ) as system,
+        ):
+            for name in names:
+                console.print(f"{name} ...")
+                await SECTIONS[name](system)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="make bench ARGS=")
-    parser.add_argument("--runs", type=int, default=SUSTAINED, help="of the sustained measurement")
-    asyncio.run(main(parser.parse_args().runs))
+    parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], help="all, unless named")
+    asyncio.run(main(parser.parse_args().sections or list(SECTIONS)))

@@ -1,4 +1,4 @@
-"""A tool that does nothing: a plug-in of the executor (EXECUTOR_PLUGINS=tests.bench.noop), for measuring alone."""
+"""A tool that does nothing, as a plug-in of the executor: for measuring alone."""
 
 from collections.abc import Mapping
 from typing import Any
