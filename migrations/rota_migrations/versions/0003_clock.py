@@ -33,6 +33,25 @@ SCHEDULE_COLUMNS = (
     "overlap_policy",
 )
 
+WRITES = {
+    "rota_gateway": {
+        "calendars": "SELECT, INSERT, UPDATE, DELETE",
+        "job_revisions": "SELECT, INSERT",
+        "run_cancellations": "SELECT, INSERT",
+    },
+    "rota_ticker": {"occurrences": "SELECT, INSERT, UPDATE"},
+    "rota_executor": {
+        "unpublished_outcomes": "SELECT, INSERT, DELETE",
+        "tool_effects": "SELECT, INSERT, UPDATE",
+    },
+    "rota_results": {"unannounced_results": "SELECT, INSERT, DELETE"},
+}
+READS = {
+    "rota_gateway": "occurrences, tool_effects",
+    "rota_ticker": "job_revisions, run_cancellations, agent_configurations",
+    "rota_executor": "occurrences",
+}
+
 
 def upgrade() -> None:
     _extend_definitions()
@@ -476,26 +495,11 @@ def _touch_trigger() -> None:
 
 
 def _protect() -> None:
-    grants = {
-        "rota_gateway": {
-            "SELECT, INSERT, UPDATE, DELETE": "calendars",
-            "SELECT, INSERT": "job_revisions, run_cancellations",
-            "SELECT": "occurrences, tool_effects",
-        },
-        "rota_ticker": {
-            "SELECT, INSERT, UPDATE": "occurrences",
-            "SELECT": "job_revisions, run_cancellations, agent_configurations",
-        },
-        "rota_executor": {
-            "SELECT, INSERT, DELETE": "unpublished_outcomes",
-            "SELECT, INSERT, UPDATE": "tool_effects",
-            "SELECT": "occurrences",
-        },
-        "rota_results": {"SELECT, INSERT, DELETE": "unannounced_results"},
-    }
-    for role, tables in grants.items():
-        for privileges, names in tables.items():
-            op.execute(f"GRANT {privileges} ON {names} TO {role}")
+    for role, tables in WRITES.items():
+        for table, privileges in tables.items():
+            op.execute(f"GRANT {privileges} ON {table} TO {role}")
+    for role, readable in READS.items():
+        op.execute(f"GRANT SELECT ON {readable} TO {role}")
     others = "rota_ticker, rota_executor, rota_results, rota_notifier"
     visible = "context_id = ANY (ARRAY(SELECT rota_visible_contexts()))"
     writable = "context_id = ANY (ARRAY(SELECT rota_writable_contexts()))"
