@@ -12,10 +12,11 @@ from rota_ticker.repository.jobs import JOB, JOB_COLUMNS, job_of
 
 TIMER = "t.job_id, t.planned_generation, t.accounted_until, t.next_run_at, t.runs, t.paused_at"
 
+# By the begin of the statement, which an index can be searched by; the clock itself changes from row to row.
 DUE = f"""
     SELECT {JOB}, {TIMER}, clock_timestamp()
     FROM job_timers t JOIN scheduled_jobs j ON j.id = t.job_id
-    WHERE t.wake_at <= clock_timestamp() AND t.wake_at > clock_timestamp() - CAST(:late AS interval)
+    WHERE t.wake_at <= statement_timestamp() AND t.wake_at > statement_timestamp() - CAST(:late AS interval)
     ORDER BY t.wake_at LIMIT :limit
     FOR UPDATE OF t SKIP LOCKED
 """
@@ -24,7 +25,7 @@ DUE = f"""
 LATE = f"""
     SELECT {JOB}, {TIMER}, clock_timestamp()
     FROM job_timers t JOIN scheduled_jobs j ON j.id = t.job_id
-    WHERE t.wake_at <= clock_timestamp() - CAST(:late AS interval)
+    WHERE t.wake_at <= statement_timestamp() - CAST(:late AS interval)
     ORDER BY t.wake_at LIMIT :limit
     FOR UPDATE OF t SKIP LOCKED
 """
