@@ -168,7 +168,7 @@ async def test_a_cancelled_run_that_waits_is_skipped_and_one_that_runs_is_asked_
     waiting = await a_waiting_run(world, job)
     await cancel(world, running)
     await cancel(world, waiting)
-    assert await ticker.take_requests() == 2
+    assert await ticker.take_cancellations() == 2
     [row] = await ledger(world, run_id=waiting)
     assert (row.disposition, row.reason_code, row.reason) == ("skipped", "cancelled", "cancelled by ada")
     [row] = await ledger(world, run_id=running)
@@ -180,7 +180,7 @@ async def test_a_cancelled_run_that_waits_is_skipped_and_one_that_runs_is_asked_
 
     assert await eventually(heard) == [f"run.stopping.{context}.{running}"]
     ticker._cancellations_horizon = "0"
-    assert await ticker.take_requests() == 0
+    assert await ticker.take_cancellations() == 0
     assert [row.cancelled_at for row in await ledger(world, run_id=running)] == [marked]
     closed = [event for event in await said(world) if isinstance(event, JobClosed)]
     assert [event.run_id for event in closed] == [waiting]

@@ -189,7 +189,7 @@ async def test_a_cancellation_that_meets_the_end_of_the_run_holds_nobody_up(worl
             " SELECT run_id, context_id, job_id, scheduled_for FROM occurrences WHERE state = 'dispatched'"
         )
         async with asyncio.timeout(0.9):  # PostgreSQL looks for deadlocks after a second
-            await asyncio.gather(tickers[0].on_completed(events), tickers[1].take_requests())
+            await asyncio.gather(tickers[0].on_completed(events), tickers[1].take_cancellations())
     assert await world.value("SELECT count(*) FROM occurrences WHERE disposition = 'ran'") == 100
 
 
