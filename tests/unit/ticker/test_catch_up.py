@@ -10,7 +10,7 @@ from rota_schedule import effective
 from rota_ticker.domain.changes import replan
 from rota_ticker.domain.jobs import Decision, Job, Revision, Timer
 from rota_ticker.domain.planning import decide
-from tests.unit.ticker.building import NOBODY, a_clockwork, a_job, a_timer, at
+from tests.unit.ticker.building import HOUR, NOBODY, a_clockwork, a_job, a_timer, at
 
 TOLD = list[tuple[str | None, str | None, int]]
 
@@ -48,6 +48,37 @@ def test_all_runs_the_latest_up_to_its_cap() -> None:
     decision = looked(job, "2026-03-02 09:00", "2026-03-02 09:10")
     assert told(decision) == [("missed", "catch_up_cap", 7), *[(None, None, 1)] * 3]
     assert [row.scheduled_for.minute for row in decision.occurrences] == [1, 8, 9, 10]
+
+
+def test_the_cap_of_all_counts_across_what_is_left_out() -> None:
+    job = a_job(
+        cron_expression="*/10 * * * *",
+        catch_up_policy="all",
+        catch_up_max_runs=2,
+        excluded_instants=(at("2026-03-02 09:20"), at("2026-03-02 09:40")),
+    )
+    decision = looked(job, "2026-03-02 09:00", "2026-03-02 10:00")
+    assert told(decision) == [
+        ("missed", "catch_up_cap", 1),
+        ("suppressed", "excluded", 1),
+        ("missed", "catch_up_cap", 1),
+        ("suppressed", "excluded", 1),
+        (None, None, 1),
+        (None, None, 1),
+    ]
+
+
+def test_what_is_left_out_holds_nothing_back_until_its_jitter_is_over() -> None:
+    job = a_job(cron_expression="* * * * *", jitter_seconds=5000)
+    now = at("2026-03-02 12:00")
+    early = next(
+        one for one in job.clockwork.schedule().after(now - HOUR) if effective(job.id, one, 5000) > now
+    )
+    job = replace(job, clockwork=replace(job.clockwork, excluded_instants=(early,)))
+    decision = looked(job, "2026-03-02 08:00", "2026-03-02 12:00")
+    assert decision.plan.accounted_until > early
+    assert decision.plan.wake_at is not None
+    assert decision.plan.wake_at > now
 
 
 def test_skip_leaves_out_what_is_late_in_one_row_and_runs_what_is_punctual() -> None:

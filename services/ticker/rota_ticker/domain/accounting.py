@@ -235,6 +235,13 @@ def next_allowed(clockwork: Clockwork, after: datetime) -> datetime | None:
     return None
 
 
+def is_left_out(clockwork: Clockwork, zone: ZoneInfo, instant: datetime) -> bool:
+    """Whether an instant is one of a pause until a date, or excluded."""
+    if clockwork.paused_until and instant < clockwork.paused_until:
+        return True
+    return _end_of_exclusion(clockwork, zone, instant) is not None
+
+
 def _end_of_exclusion(clockwork: Clockwork, zone: ZoneInfo, instant: datetime) -> datetime | None:
     """Until when an instant is left out; None when it is not."""
     if instant in clockwork.excluded_instants:

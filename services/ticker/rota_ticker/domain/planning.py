@@ -3,7 +3,15 @@
 from datetime import datetime, timedelta
 
 from rota_schedule import ScheduleError, effective
-from rota_ticker.domain.accounting import MOMENT, PUNCTUAL, Account, account, next_allowed, rule_of
+from rota_ticker.domain.accounting import (
+    MOMENT,
+    PUNCTUAL,
+    Account,
+    account,
+    is_left_out,
+    next_allowed,
+    rule_of,
+)
 from rota_ticker.domain.jobs import Clockwork, Decision, Job, Occurrence, Plan, Standing, Timer
 from rota_ticker.domain.overlap import opened, overlap
 
@@ -65,9 +73,10 @@ def started(job: Job, clockwork: Clockwork, after: datetime, until: datetime, no
     """Up to where instants were to start by now; with jitter, the last ones before `until` may not."""
     jitter = clockwork.jitter_seconds
     if jitter:
-        begin = max(after, now - timedelta(seconds=jitter))
-        for instant in clockwork.schedule().between(begin, until):
-            if effective(job.id, instant, jitter) > now:
+        schedule, begin = clockwork.schedule(), max(after, now - timedelta(seconds=jitter))
+        for instant in schedule.between(begin, until):
+            is_early = effective(job.id, instant, jitter) > now
+            if is_early and not is_left_out(clockwork, schedule.zone, instant):
                 return instant - MOMENT
     return until
 
