@@ -59,7 +59,8 @@ class Report(Answer):
 async def examine(unit: CurrentUnit, context_id: UUID | None = None) -> Report:
     """Counts by the definitions what was due, and compares it with the ledger; names what differs.
 
-    From the creation of each job, or the beginning of the ledger, to where the ticker has come. At most
+    From the creation of each job, or its first row where it is older than the ledger, to where the ticker
+    has come. At most
     1,000 of each kind are named.
     """
     if context_id is not None:
@@ -68,7 +69,7 @@ async def examine(unit: CurrentUnit, context_id: UUID | None = None) -> Report:
     differences: list[dict[str, Any]] = []
     since = await occurrences.since(unit.connection)
     after: UUID | None = None
-    while found := await audits.page(unit.connection, context_id, after, since, PAGE):
+    while found := await audits.page(unit.connection, context_id, after, PAGE):
         now = await clock.now(unit.connection)
         # Months of many jobs take a while to count.
         part = await asyncio.to_thread(audit, found, since, now)
@@ -78,7 +79,7 @@ async def examine(unit: CurrentUnit, context_id: UUID | None = None) -> Report:
         total.behind += part.behind
         total.unplanned += part.unplanned
         for job in found:
-            if job["id"] in part.doubtful:
+            if job["id"] in part.doubtful and len(differences) < MAX_NAMED:
                 differences += await _differences(unit, job, part.doubtful[job["id"]], since)
         after = found[-1]["id"]
     return Report(
@@ -95,8 +96,7 @@ async def _differences(unit: Unit, job: Row, due: list[Piece], since: datetime) 
     """Which of its definitions the sums differ for."""
     sums = await audits.sums(unit.connection, job["id"], [(piece.after, piece.until) for piece in due])
     found = [
-        difference(job, piece, accounted, last, since)
-        for piece, (accounted, last) in zip(due, sums, strict=True)
+        difference(job, piece, accounted, last) for piece, (accounted, last) in zip(due, sums, strict=True)
     ]
     if outside := job["accounted"] - sum(accounted for accounted, _ in sums):
         found.append(before_the_job(job, outside, since))

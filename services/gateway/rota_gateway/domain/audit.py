@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from rota_gateway.domain.schedules import schedule_of
+from rota_gateway.domain.schedules import MOMENT, schedule_of
 from rota_gateway.domain.stretches import FOREVER, Stretch, stretches
 from rota_schedule import ScheduleError
 
@@ -69,14 +69,24 @@ def _unplanned(job: Mapping[str, Any], now: datetime) -> str | None:
 def pieces(job: Mapping[str, Any], since: datetime) -> list[Piece]:
     """What was due by each definition, from the beginning of the job or the ledger to where the clock is."""
     found = []
+    begin = _begin(job, since)
     for stretch in stretches(job, job["revisions"]):
-        after = max(stretch.after, since)
+        after = max(stretch.after, begin)
         until = min(stretch.until, job["accounted_until"])
         if is_exhausted(job, stretch):
             until = min(until, job["last_accounted"] or stretch.after)
         if after < until:
             found.append(Piece(stretch, after, until, _count(stretch, after, until)))
     return found
+
+
+def _begin(job: Mapping[str, Any], since: datetime) -> datetime:
+    """Of a job that is older than the ledger, its first row: a range of a month that was dropped is gone."""
+    if job["created_at"] >= since:
+        begin: datetime = job["created_at"]
+    else:
+        begin = job["first_accounted"] - MOMENT if job["first_accounted"] else job["accounted_until"]
+    return begin
 
 
 def is_exhausted(job: Mapping[str, Any], stretch: Stretch) -> bool:
@@ -116,7 +126,7 @@ def before_the_job(job: Mapping[str, Any], accounted: int, since: datetime) -> d
 
 
 def difference(
-    job: Mapping[str, Any], piece: Piece, accounted: int, last: datetime | None, since: datetime
+    job: Mapping[str, Any], piece: Piece, accounted: int, last: datetime | None
 ) -> dict[str, Any] | None:
     """What is wrong with a piece of which the ledger says that much, the last instant being `last`."""
     expected, until = piece.expected, piece.until
@@ -138,13 +148,11 @@ def difference(
         "until": until,
         "expected": expected,
         "accounted": accounted,
-        "note": _note(expected, accounted, is_edge=piece.after == since),
+        "note": _note(expected, accounted),
     }
 
 
-def _note(expected: int, accounted: int, *, is_edge: bool) -> str:
+def _note(expected: int, accounted: int) -> str:
     if accounted > expected:
         return f"{accounted - expected} more in the ledger than were due by the definition of that time"
-    missing = f"{expected - accounted} due instants are in no row of the ledger"
-    edge = "; a range that began in a month that was dropped may reach into this one" if is_edge else ""
-    return missing + edge
+    return f"{expected - accounted} due instants are in no row of the ledger"

@@ -7,9 +7,7 @@ from uuid import UUID
 from rota_gateway.repository.connection import Connection, Row, decoded, row, rows
 
 
-async def page(
-    connection: Connection, context_id: UUID | None, after: UUID | None, since: datetime, limit: int
-) -> list[Row]:
+async def page(connection: Connection, context_id: UUID | None, after: UUID | None, limit: int) -> list[Row]:
     """In the order of their ids. The ledger is summed up to where the same moment's timer is."""
     found = await rows(
         connection,
@@ -19,7 +17,7 @@ async def page(
                    SELECT jsonb_agg(jsonb_build_object('valid_from', r.valid_from, 'valid_until', r.valid_until,
                        'definition', r.definition) ORDER BY r.generation)
                    FROM job_revisions r WHERE r.job_id = j.id), '[]') AS revisions,
-               o.accounted, o.last_accounted
+               o.accounted, o.first_accounted, o.last_accounted
         FROM (
             SELECT * FROM scheduled_jobs
             WHERE (CAST(:context_id AS uuid) IS NULL OR context_id = :context_id)
@@ -28,15 +26,14 @@ async def page(
         LEFT JOIN job_timers t ON t.job_id = j.id
         CROSS JOIN LATERAL (
             SELECT coalesce(sum(instants), 0) AS accounted,
+                   min(scheduled_for) AS first_accounted,
                    max(coalesce(last_instant, scheduled_for)) AS last_accounted
             FROM occurrences
-            WHERE job_id = j.id AND trigger = 'schedule' AND scheduled_for <= t.accounted_until
-              AND scheduled_for > :since) o
+            WHERE job_id = j.id AND trigger = 'schedule' AND scheduled_for <= t.accounted_until) o
         ORDER BY j.id
         """,
         context_id=context_id,
         after=after,
-        since=since,
         limit=limit,
     )
     return [_plain(one) for one in found]
