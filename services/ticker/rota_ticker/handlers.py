@@ -1,6 +1,7 @@
 """The story of the ticker: plan, fire, admit, dispatch, follow what was dispatched until it has ended."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
@@ -17,6 +18,7 @@ from rota_ticker.domain.admission import admissible
 from rota_ticker.domain.attempts import Dispatched, ending_reason, pause_reason, retry_delay, streaks
 from rota_ticker.domain.changes import replan
 from rota_ticker.domain.jobs import Decision, Occurrence, Standing
+from rota_ticker.domain.leaps import NO_LEAP, Look, leap_between
 from rota_ticker.domain.placing import first_attempt, placed
 from rota_ticker.domain.planning import decide
 from rota_ticker.domain.requests import admit
@@ -46,6 +48,8 @@ class Ticker:
         self._jobs_horizon = "0"
         self._requests_horizon = "0"
         self._cancellations_horizon = "0"
+        self._looked: Look | None = None
+        self._leap = NO_LEAP
         self.wake = asyncio.Event()
 
     async def look(self) -> Glance:
@@ -310,7 +314,8 @@ class Ticker:
         """Compares open occurrences with their attempts and moves on what stands still; how many."""
         news = News()
         async with self._database.transaction() as connection:
-            lost = await ledger.queue_lost(connection)
+            look = await self._look_at_the_clock(connection)
+            lost = await ledger.queue_lost(connection, look.now, self._leap)
             unheard = await ledger.say_again(connection, self._redispatch)
             await self._with_jobs(connection, unheard, news)
         for attempt in lost:
@@ -334,6 +339,16 @@ class Ticker:
         if lost:
             self.wake.set()
         return len(lost) + len(unheard) + len(outcomes)
+
+    async def _look_at_the_clock(self, connection: Connection) -> Look:
+        """Notices a leap since the last look: leases that it leapt over are not over for who holds them."""
+        asked = time.monotonic()
+        look = Look(await timers.clock(connection), asked, time.monotonic())
+        if self._looked and (leap := leap_between(self._looked, look)):
+            log.warning("PostgreSQL's clock leapt", action="clock_leapt", seconds=leap.by.total_seconds())
+            self._leap = leap
+        self._looked = look
+        return look
 
     async def keep_months(self, retention: timedelta) -> int:
         """Makes the ledger's coming months, drops those past the retention; how many were dropped."""

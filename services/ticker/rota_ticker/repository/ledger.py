@@ -11,6 +11,7 @@ from rota_store import Connection, Database
 from rota_ticker.domain.admission import Candidate
 from rota_ticker.domain.attempts import Dispatched, ending_reason
 from rota_ticker.domain.jobs import Occurrence, Standing
+from rota_ticker.domain.leaps import Leap
 
 # Read after the timers of these jobs are locked: whoever opens a run of a job holds that lock.
 STANDINGS = """
@@ -229,7 +230,8 @@ QUEUE_LOST = """
     WITH lost AS (
         SELECT d.run_id, d.scheduled_for, a.state, a.executor
         FROM run_attempts a JOIN occurrences d ON d.run_id = a.run_id AND d.attempt = a.attempt
-        WHERE (a.state = 'released' OR a.lease_until <= statement_timestamp() - interval '2 seconds')
+        WHERE (a.state = 'released' OR a.lease_until <= CAST(:over AS timestamptz)
+                 AND (a.lease_until > :leapt_to OR a.lease_until <= CAST(:over AS timestamptz) - CAST(:leap AS interval)))
           AND a.state <> 'ended' AND d.state = 'dispatched'
         FOR UPDATE OF d SKIP LOCKED
     )
@@ -268,6 +270,9 @@ CANCEL = """
     FROM running r WHERE o.run_id = r.run_id AND o.scheduled_for = r.scheduled_for
     RETURNING o.run_id, o.job_id, o.context_id, o.cancel_reason
 """
+
+# How long an outcome that was written within its lease may be on its way to its commit.
+LATE_COMMIT = timedelta(seconds=2)
 
 KEEP_MONTHS = "SELECT rota_keep_months(CAST(:retention AS interval))"
 
@@ -414,8 +419,9 @@ async def queue_retries(connection: Connection, delays: Mapping[Key, timedelta])
     await connection.execute(QUEUE_RETRIES, {**_keys(list(delays)), "delays": list(delays.values())})
 
 
-async def queue_lost(connection: Connection) -> list[Lost]:
-    return [Lost(*row) for row in await connection.fetch(QUEUE_LOST)]
+async def queue_lost(connection: Connection, now: datetime, leap: Leap) -> list[Lost]:
+    values = {"over": now - LATE_COMMIT, "leapt_to": leap.to, "leap": leap.by}
+    return [Lost(*row) for row in await connection.fetch(QUEUE_LOST, values)]
 
 
 async def unheard_outcomes(database: Database, after: timedelta) -> list[bytes]:

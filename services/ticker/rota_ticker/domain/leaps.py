@@ -1,0 +1,38 @@
+"""PostgreSQL's clock may leap ahead: when it is set, or when the machine wakes from sleep.
+
+Leases are written by that clock, and their holders live by a steady one: to them a lease that was leapt
+over goes on for as long as it would have without the leap.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+# Less is within what an attempt has after the end of its lease.
+NOTABLE = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the clock said to a question that was asked and answered at two moments of a steady one."""
+
+    now: datetime
+    asked: float
+    answered: float
+
+
+@dataclass(frozen=True, slots=True)
+class Leap:
+    """What ends before `to` was written before the leap, or is long over."""
+
+    to: datetime
+    by: timedelta
+
+
+NO_LEAP = Leap(datetime(1970, 1, 1, tzinfo=UTC), timedelta(0))
+
+
+def leap_between(before: Look, after: Look) -> Leap | None:
+    """The leap ahead that the clock took between two looks, if it certainly took one."""
+    passed = timedelta(seconds=after.answered - before.asked)
+    by = after.now - before.now - passed
+    return Leap(after.now, by) if by > NOTABLE else None
