@@ -1,5 +1,6 @@
 """Days of a context on which jobs do not run, and the jobs that follow them."""
 
+import asyncio
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
@@ -139,3 +140,22 @@ async def test_calendars_belong_to_their_tenant(person: Person, other: Person, w
         wanted = 200 if method == "GET" else 403
         assert (await other.http.request(method, f"/api/v1{path}", json=body)).status_code == wanted
     assert await world.value("SELECT count(*) FROM calendars WHERE id = :id", id=UUID(calendar["id"])) == 1
+
+
+async def test_a_calendar_and_its_jobs_change_at_once_and_agree(person: Person, world: World) -> None:
+    context = await person.context()
+    calendar = await holidays(person, context, "2030-01-01")
+    jobs = [await person.job(context, **DAILY, name=f"Job {number}") for number in range(4)]
+
+    async def change(number: int) -> int:
+        job = jobs[number % 4]
+        if number % 3 == 0:
+            days = {"dates": [f"2030-01-{1 + number:02}"]}
+            return (await person.http.patch(f"/api/v1/calendars/{calendar['id']}", json=days)).status_code
+        names = {"calendars": ["Holidays"] if number % 2 else [], "priority": 1 + number % 9}
+        return (await person.http.patch(f"/api/v1/jobs/{job['id']}", json=names)).status_code
+
+    assert set(await asyncio.gather(*(change(number) for number in range(24)))) == {200}
+    dates = await world.value("SELECT dates FROM calendars")
+    stored = await world.sql("SELECT calendars, calendar_dates FROM scheduled_jobs")
+    assert all(days == (dates if names else []) for names, days in stored)

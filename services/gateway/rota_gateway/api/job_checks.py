@@ -15,13 +15,13 @@ from rota_gateway.repository.connection import Connection
 async def surroundings(
     connection: Connection, context_id: UUID, definitions: Sequence[Mapping[str, Any]]
 ) -> Surroundings:
-    """What these definitions are to be checked against."""
+    """What these definitions, or what is to change in one, are to be checked against."""
     context = await contexts.get(connection, context_id)
     if context is None:
         raise NotFoundError("context")
-    names = {name for definition in definitions for name in definition["calendars"]}
+    names = {name for definition in definitions for name in definition.get("calendars", [])}
     known = {tool.name: tool.parameters for tool in BUILT_IN}
-    if any(definition["tool"] is not None for definition in definitions):
+    if any({"tool", "arguments", "skill_prompt"} & definition.keys() for definition in definitions):
         known |= {tool["name"]: tool["parameters"] for tool in await tools.every(connection)}
     return Surroundings(
         now=await clock.now(connection),

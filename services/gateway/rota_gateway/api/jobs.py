@@ -93,20 +93,21 @@ async def get_job(job_id: UUID, unit: CurrentUnit) -> Job:
 @router.patch("/jobs/{job_id}")
 async def update_job(job_id: UUID, patch: JobPatch, unit: CurrentUnit) -> Job:
     context_id = await access.require_for_job(unit.connection, job_id, "write")
-    stored = await jobs.lock(unit.connection, job_id)
     sent = patch.model_dump(exclude_unset=True)
+    # Calendars are held before jobs by everybody: who changes one goes on to the jobs that name it.
+    around = await surroundings(unit.connection, context_id, [sent])
+    stored = await jobs.lock(unit.connection, job_id)
     if problem := agent_beside_tool(sent, set(sent)):
         raise InvalidError([FieldError(*problem)])
     changes = {field: value for field, value in sent.items() if value != stored[field]}
     definition = {**stored, **changes}
-    around = await surroundings(unit.connection, context_id, [definition])
     checked(definition, around, changes)
     if "calendars" in changes:
         changes["calendar_dates"] = calendar_dates(definition, around)
     if sent.get("is_enabled") and (await _row(unit, job_id))["is_paused_by_ticker"]:
         changes["is_enabled"] = True
     if "is_enabled" in changes:
-        changes |= _switch(changes["is_enabled"], unit, around.now)
+        changes |= _switch(changes["is_enabled"], unit, await clock.now(unit.connection))
     return await _update(unit, job_id, changes)
 
 
