@@ -115,3 +115,10 @@ def test_nothing_runs_while_the_ticker_itself_has_paused_the_job() -> None:
     decision = decide(job, timer, NOON + timedelta(days=1), NOBODY)
     assert decision.occurrences == ()
     assert (decision.plan.next_run_at, decision.plan.paused_at) == (None, timer.paused_at)
+
+
+def test_deciding_once_more_on_a_job_that_a_person_has_paused_does_not_wake_it() -> None:
+    job = a_job(is_enabled=False)
+    decision = decide(job, a_timer(job, accounted=at("2026-03-02 09:00")), NOON, NOBODY)
+    assert decision.occurrences == ()
+    assert (decision.plan.next_run_at, decision.plan.accounted_until) == (None, at("2026-03-02 09:00"))
