@@ -171,7 +171,7 @@ class Teller:
     async def sweep(self) -> int:
         """Tells of outcomes whose event never came; how many are new."""
         now = await self._repository.now()
-        since = self._swept_until or now - MEMORY
+        since = min(self._swept_until or now - MEMORY, now - OVERLAP)  # also when the clock was set back
         payloads = await self._repository.untold(since)
         outcomes, problems = decode_outcomes(payloads)
         for problem in problems:

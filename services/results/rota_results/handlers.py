@@ -77,7 +77,7 @@ class Recorder:
         """Records outcomes whose event never came and announces what was not; how many."""
         announced = await self._announce(await self._repository.unannounced())
         now = await self._repository.now()
-        since = self._swept_until or now - MEMORY
+        since = min(self._swept_until or now - MEMORY, now - OVERLAP)  # also when the clock was set back
         payloads = await self._repository.unrecorded(since)
         outcomes, problems = decode_outcomes(payloads)
         for problem in problems:

@@ -216,6 +216,16 @@ async def test_a_clock_that_is_fast_does_not_blind_the_sweep(
     assert await recorder.sweep() == 1
 
 
+async def test_a_clock_that_is_set_back_does_not_blind_the_sweep(world: World) -> None:
+    recorder = await a_recorder(world)
+    await recorder.sweep()
+    assert recorder._swept_until is not None
+    recorder._swept_until += timedelta(hours=1)  # as PostgreSQL's clock said then
+    context = await world.a_context()
+    await an_ended_attempt(world, a_completion(context, await world.a_job(context)))
+    assert await recorder.sweep() == 1
+
+
 async def test_outcomes_that_cannot_be_recorded_do_not_hold_up_the_sweep(world: World) -> None:
     recorder = await a_recorder(world)
     context = await world.a_context()
