@@ -17,9 +17,9 @@ ROOMS = (1, 2, 4, 8)
 
 INSERT = """
     INSERT INTO scheduled_jobs (context_id, name, cron_expression, seconds_field, tool, arguments,
-        overlap_policy, catch_up_policy, max_retries, retry_backoff_seconds, retry_backoff)
+        overlap_policy, catch_up_policy, catch_up_max_runs, max_retries, retry_backoff_seconds, retry_backoff)
     SELECT r.context_id, r.name, r.cron_expression, true, r.tool, r.arguments, r.overlap_policy,
-           r.catch_up_policy, r.max_retries, 1, r.retry_backoff
+           r.catch_up_policy, 20, r.max_retries, 1, r.retry_backoff
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (
         context_id uuid, name text, cron_expression text, tool text, arguments jsonb, overlap_policy text,
         catch_up_policy text, max_retries int, retry_backoff text)
@@ -37,11 +37,13 @@ class Load:
         return list(self.rooms)
 
 
-async def a_load(world: World, dice: random.Random, jobs: int) -> Load:
-    """`jobs` in each of some contexts; some fail, some of these again and again."""
+async def a_load(world: World, dice: random.Random, jobs: int, *, swift: bool = False) -> Load:
+    """`jobs` in each of some contexts; some take long or fail, unless they are `swift`."""
     rooms = {await world.a_context(max_concurrent_runs=room): room for room in ROOMS}
     mixed = itertools.cycle(itertools.product(POLICIES, CATCH_UP))
     rows = [_a_job(dice, context, number, *next(mixed)) for context in rooms for number in range(jobs)]
+    if swift:
+        rows = [{**row, "arguments": {}} for row in rows]
     await world.sql(INSERT, rows=json.dumps(rows))
     return Load(rooms)
 

@@ -10,6 +10,7 @@ from typing import Self
 
 from rota_cli.local.nats import NatsServer
 from rota_cli.local.postgres import PostgresServer
+from tests.support.clocked import ClockedPostgres
 
 SERVICES = ("gateway", "ticker", "executor", "results", "notifier")
 TEMPLATE = "rota_template"
@@ -22,10 +23,13 @@ class Servers:
     nats: NatsServer
     postgres: PostgresServer
 
-    def __init__(self, directory: Path, *, durable: bool = False, containers: bool = False) -> None:
+    def __init__(
+        self, directory: Path, *, durable: bool = False, containers: bool = False, clocked: bool = False
+    ) -> None:
         """What a test writes need not survive a power cut; what is measured must (`durable`).
 
-        From the wheels, or from the official images (`containers`).
+        From the wheels, or from the official images (`containers`). With `clocked`, a test moves the clock
+        of PostgreSQL.
         """
         hasty = {"fsync": "off"}  # a commit still survives the death of the server, not that of the machine
         settings = {} if durable else hasty
@@ -36,7 +40,8 @@ class Servers:
             self.postgres = PostgresContainer(directory / "postgres", settings=settings)
         else:
             self.nats = NatsServer(directory / "nats")
-            self.postgres = PostgresServer(directory / "postgres", settings=settings)
+            kind = ClockedPostgres if clocked else PostgresServer
+            self.postgres = kind(directory / "postgres", settings=settings)
 
     def __enter__(self) -> Self:
         with ThreadPoolExecutor(2) as pool:
