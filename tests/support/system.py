@@ -225,6 +225,7 @@ class System:
         prompt: str = "Look.",
         tool: str | None = None,
         arguments: Mapping[str, Any] | None = None,
+        retries: int = 0,
         at_once: int = 1000,
     ) -> UUID:
         """A context of jobs that are due far in the future, planned; its id."""
@@ -232,14 +233,15 @@ class System:
         await self.world.an_agent(name="worker", model=model, context_id=context)
         await self.world.sql(
             "INSERT INTO scheduled_jobs"
-            " (context_id, name, cron_expression, agent_name, skill_prompt, tool, arguments)"
-            " SELECT :c, 'job ' || n, '0 0 1 1 *', 'worker', :p, :t, CAST(:a AS jsonb)"
+            " (context_id, name, cron_expression, agent_name, skill_prompt, tool, arguments, max_retries)"
+            " SELECT :c, 'job ' || n, '0 0 1 1 *', 'worker', :p, :t, CAST(:a AS jsonb), :r"
             " FROM generate_series(1, :n) n",
             c=context,
             n=count,
             p=prompt,
             t=tool,
             a=json.dumps(arguments or {}),
+            r=retries,
         )
 
         async def planned() -> bool:
