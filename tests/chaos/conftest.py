@@ -19,7 +19,7 @@ class Measure:
     jobs: int
 
 
-MEASURES = {"short": Measure(seconds=12, jobs=8), "long": Measure(seconds=60, jobs=30)}
+MEASURES = {"short": Measure(seconds=8, jobs=5), "long": Measure(seconds=60, jobs=30)}
 
 
 @pytest.fixture(scope="session")

@@ -26,25 +26,33 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
 
-@pytest.fixture
-async def clocked(tmp_path: Path) -> AsyncIterator[System]:
+@pytest.fixture(scope="module")
+async def shared_clocked(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
     """Everything, on servers of its own whose clock may be moved."""
     directory = Path(tempfile.mkdtemp(prefix="rota-tests-"))
     try:
         with Servers(directory, clocked=True) as servers:
             async with (
                 World.created(servers) as world,
-                System.running(world, tmp_path, also=("ticker-2", "executor-2")) as system,
+                System.running(
+                    world, tmp_path_factory.mktemp("clocked"), also=("ticker-2", "executor-2")
+                ) as system,
             ):
                 yield system
     finally:
         shutil.rmtree(directory)
 
 
-def set_clock(system: System, ahead: timedelta) -> None:
+@pytest.fixture
+async def clocked(shared_clocked: System) -> System:
+    await shared_clocked.heal()
+    return shared_clocked
+
+
+def jump(system: System, by: timedelta) -> None:
     postgres = system.world.servers.postgres
     assert isinstance(postgres, ClockedPostgres)
-    postgres.set_clock(ahead)
+    postgres.jump(by)
 
 
 async def now(system: System) -> datetime:
@@ -99,7 +107,7 @@ async def test_a_machine_that_slept_for_a_day_catches_up_as_each_job_says(
     for name in names:
         clocked.signal(name, signal.SIGSTOP)
     asleep = await now(clocked)
-    set_clock(clocked, DAY)
+    jump(clocked, DAY)
     for name in names:
         clocked.signal(name, signal.SIGCONT)
     await due_after(clocked, load.contexts, asleep + DAY)
@@ -126,7 +134,7 @@ async def test_a_clock_that_jumps_forward_is_a_downtime(
     await clocked.make_due(long)
     await clocked.under_way(long, at_least=20)
     before = await now(clocked)
-    set_clock(clocked, HOUR)
+    jump(clocked, HOUR)
     await due_after(clocked, load.contexts, before + HOUR)
     await clocked.all_accounted_for(long, 20)
     await it_adds_up(clocked, load)
@@ -140,10 +148,9 @@ async def test_a_clock_that_jumps_back_repeats_nothing_and_stops_nothing_for_eve
     clocked: System, dice: random.Random, measure: Measure
 ) -> None:
     """I1, I3: what was run is not run again; new jobs run; once the clock has caught up, so do the others."""
-    set_clock(clocked, HOUR)
     load = await a_load(clocked.world, dice, measure.jobs, swift=True)
     await due_after(clocked, load.contexts, await now(clocked))
-    set_clock(clocked, timedelta(0))
+    jump(clocked, -HOUR)
     back = await now(clocked)
     fresh = await a_load(clocked.world, dice, measure.jobs, swift=True)
     await due_after(clocked, fresh.contexts, back + timedelta(seconds=3))
@@ -155,7 +162,7 @@ async def test_a_clock_that_jumps_back_repeats_nothing_and_stops_nothing_for_eve
         c=load.contexts,
     )
     assert newest < back + HOUR + timedelta(minutes=1)
-    set_clock(clocked, HOUR)
+    jump(clocked, HOUR)
     await due_after(clocked, load.contexts, newest)
     await due_after(clocked, fresh.contexts, newest)
     await it_adds_up(clocked, Load({**load.rooms, **fresh.rooms}))

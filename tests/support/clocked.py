@@ -30,8 +30,12 @@ class ClockedPostgres(PostgresServer):
     def _offset(self) -> Path:
         return self.data_dir / "offset"
 
-    def set_clock(self, ahead: timedelta) -> None:
-        """From now on the clock is so far ahead of the machine's, in every process of the server at once."""
+    def jump(self, by: timedelta) -> None:
+        """Sets the clock ahead, or back, in every process of the server at once."""
+        ahead = timedelta(seconds=float(self._offset.read_text())) + by
+        self._write_offset(ahead)
+
+    def _write_offset(self, ahead: timedelta) -> None:
         draft = self._offset.with_suffix(".new")
         draft.write_text(f"{ahead.total_seconds():+.0f}\n")
         draft.chmod(0o644)  # the server runs as another user
@@ -39,7 +43,7 @@ class ClockedPostgres(PostgresServer):
 
     def _spawn(self, log: int) -> subprocess.Popen[bytes]:
         if not self._offset.exists():
-            self.set_clock(timedelta(0))
+            self._write_offset(timedelta(0))
         environment = {
             "LC_ALL": "C",
             "LD_PRELOAD": str(library()),
