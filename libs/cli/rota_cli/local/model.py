@@ -24,7 +24,7 @@ _SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 class LocalModel(LocalServer):
     name: ClassVar[str] = "model"
     start_timeout: ClassVar[float] = 60
-    stop_timeout: ClassVar[float] = 10
+    stop_timeout: ClassVar[float] = 30
 
     def __init__(self, data_dir: Path, *, port: int = 0, say: Callable[[str], None] = print) -> None:
         super().__init__(data_dir, port_number=port, say=say)
