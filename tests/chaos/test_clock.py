@@ -86,7 +86,7 @@ async def by_policy(system: System, contexts: list[UUID]) -> Counter[tuple[str, 
 
 async def it_adds_up(system: System, load: Load) -> None:
     await disable(system.world, load.contexts)
-    await at_rest(system.world, load.contexts, seconds=180)
+    await at_rest(system.world, load.contexts)
     came_to = await audit(system.world, load.contexts)
     never_twice_at_once(system.executions())
     print(f"instants {dict(came_to)}, executions {len(system.executions())}")

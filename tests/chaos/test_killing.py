@@ -22,7 +22,7 @@ async def test_whatever_is_killed_every_due_instant_is_accounted_for_once(
         load = await a_load(world, dice, measure.jobs)
         killed = await _killing(system, dice, measure.seconds)
         await disable(world, load.contexts)
-        await at_rest(world, load.contexts, seconds=120)
+        await at_rest(world, load.contexts)
         came_to = await audit(world, load.contexts)
         calls = system.executions()
     never_twice_at_once(calls)

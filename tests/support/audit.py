@@ -30,18 +30,42 @@ UNFINISHED = """
 """
 
 
-async def at_rest(world: World, contexts: list[UUID], *, seconds: float = 90) -> None:
-    """Waits until nothing of the contexts is open any more and everything is told."""
-    seen: list[Any] = []
+PROGRESS = """
+    SELECT (SELECT count(*) FROM run_attempts WHERE context_id = ANY (CAST(:c AS uuid[]))) AS attempts,
+           (SELECT count(*) FROM occurrences WHERE context_id = ANY (CAST(:c AS uuid[])) AND state = 'closed')
+               AS closed,
+           (SELECT count(*) FROM agent_execution_results WHERE context_id = ANY (CAST(:c AS uuid[])))
+               AS results
+"""
 
-    async def finished() -> bool:
-        seen[:] = await world.sql(UNFINISHED, c=contexts)
-        return not any(seen[0])
 
-    try:
-        await eventually(finished, seconds=seconds, every=0.2, what="everything to be accounted for")
-    except AssertionError as error:
-        raise AssertionError(f"{error}: {dict(seen[0])}") from None
+async def at_rest(world: World, contexts: list[UUID], *, seconds: float = 60) -> None:
+    """Waits until nothing of the contexts is open and everything is told; as long as anything goes on."""
+    before: Any = None
+    while True:
+        progress = tuple((await world.sql(PROGRESS, c=contexts))[0])
+        try:
+            await eventually(lambda: _is_done(world, contexts), seconds=seconds, every=0.2)
+        except AssertionError:
+            if progress == before:
+                raise AssertionError(await _what_is_left(world, contexts, seconds)) from None
+            before = progress
+        else:
+            return
+
+
+async def _is_done(world: World, contexts: list[UUID]) -> bool:
+    return not any((await world.sql(UNFINISHED, c=contexts))[0])
+
+
+async def _what_is_left(world: World, contexts: list[UUID], seconds: float) -> str:
+    left = (await world.sql(UNFINISHED, c=contexts))[0]
+    rows = await world.sql(
+        "SELECT run_id, state, attempt, failures, losses, not_before, check_at FROM occurrences"
+        " WHERE context_id = ANY (CAST(:c AS uuid[])) AND state <> 'closed' ORDER BY not_before LIMIT 5",
+        c=contexts,
+    )
+    return f"nothing moved for {seconds:.0f} s, and left are {dict(left)}: {[dict(row) for row in rows]}"
 
 
 async def disable(world: World, contexts: list[UUID]) -> None:

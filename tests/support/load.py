@@ -19,7 +19,7 @@ INSERT = """
     INSERT INTO scheduled_jobs (context_id, name, cron_expression, seconds_field, tool, arguments,
         overlap_policy, catch_up_policy, catch_up_max_runs, max_retries, retry_backoff_seconds, retry_backoff)
     SELECT r.context_id, r.name, r.cron_expression, true, r.tool, r.arguments, r.overlap_policy,
-           r.catch_up_policy, 20, r.max_retries, 1, r.retry_backoff
+           r.catch_up_policy, 5, r.max_retries, 1, r.retry_backoff
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (
         context_id uuid, name text, cron_expression text, tool text, arguments jsonb, overlap_policy text,
         catch_up_policy text, max_retries int, retry_backoff text)
@@ -55,7 +55,7 @@ def _a_job(dice: random.Random, context: UUID, number: int, overlap: str, catch_
         "cron_expression": dice.choice(EXPRESSIONS),
         "tool": dice.choice((READS, READS, WRITES)),
         "arguments": {
-            "seconds": round(dice.choice((0, 0.1, 1, 3)), 2),
+            "seconds": round(dice.choice((0, 0.1, 0.5, 2)), 2),
             "failures": dice.choice((0, 0, 0, 1, 2)),
         },
         "overlap_policy": overlap,
