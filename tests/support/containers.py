@@ -7,6 +7,7 @@ starts again on the same port. testcontainers is imported only when it is used.
 import json
 import signal
 import weakref
+from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -79,8 +80,9 @@ class _Contained(LocalServer):
             self.log.write_bytes(b"".join(self._container.get_logs()))
         return super()._failed(reason)
 
+    @abstractmethod
     def _made(self) -> "DockerContainer":
-        raise NotImplementedError
+        """The container of this server, not started."""
 
 
 class NatsContainer(_Contained, NatsServer):

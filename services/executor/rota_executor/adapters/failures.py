@@ -155,12 +155,12 @@ def _unreachable(error: Exception, name: str, model: Model | None) -> str:
     where = f" at {address}" if address else ""
     if isinstance(error, ModelTimeoutError | ModelRequestTimeout):
         return f"The model {name!r}{where} did not answer in time. Try again later, or name another model."
-    todo = (
+    remedy = (
         "start the local model (rota up --model local)"
         if name.startswith("local:")
         else "check that its server runs and can be reached from the executor"
     )
-    return f"The model {name!r} cannot be reached{where}; {todo}, or name another model in the agent."
+    return f"The model {name!r} cannot be reached{where}; {remedy}, or name another model in the agent."
 
 
 def _address(model: Model | None) -> str | None:
