@@ -18,7 +18,8 @@ async def give_tool(system: System, context: UUID, tool: str) -> None:
         e="write" if tool == WRITES else "read",
     )
     await system.world.sql(
-        "INSERT INTO agent_tools (agent_id, tool_name) SELECT id, :t FROM agent_configurations"
+        "INSERT INTO agent_tools (agent_id, tool_name, policy) SELECT id, :t, 'auto'"
+        " FROM agent_configurations"
         " WHERE context_id = :c",
         t=tool,
         c=context,

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from rota_cli.commands import calendars, contexts, cron, doctor, jobs, notifications, runs, up, why
+from rota_cli.commands import agents, calendars, contexts, cron, doctor, jobs, notifications, runs, up, why
 from rota_cli.errors import CliError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app.command("why")(why.why)
 app.command("doctor")(doctor.doctor)
 app.add_typer(contexts.app, name="contexts")
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(agents.app, name="agents")
 app.add_typer(calendars.app, name="calendars")
 app.add_typer(runs.app, name="runs")
 app.add_typer(notifications.app, name="notifications")

@@ -7,13 +7,21 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+Effect = Literal["read", "write"]
+Policy = Literal["auto", "ask", "deny"]
+
+
+def default_policy(effect: Effect) -> Policy:
+    """Of a tool that an agent is linked with and no more is said: what only reads need not ask."""
+    return "auto" if effect == "read" else "ask"
+
 
 class ToolDescription(Struct, frozen=True, kw_only=True):
     """`parameters` is the JSON Schema of the tool's arguments."""
 
     name: str
     description: str
-    effect: Literal["read", "write"]
+    effect: Effect
     parameters: dict[str, Any]
 
 

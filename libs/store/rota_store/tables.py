@@ -223,15 +223,33 @@ agent_tools = Table(
     "agent_tools",
     metadata,
     Column("agent_id", Uuid, ForeignKey("agent_configurations.id", ondelete="CASCADE")),
-    Column("tool_name", Text, ForeignKey("tools.name")),
+    Column("tool_name", Text),
     _required("mode", default="'model'"),
-    _required("policy", default="'auto'"),
+    # None: what the tool's annotation says when the run begins.
+    Column("policy", Text),
     _required("arguments", JSONB, "'{}'"),
     _required("position", Integer, "0"),
     PrimaryKeyConstraint("agent_id", "tool_name"),
     _one_of("mode", "model", "prefetch"),
     _one_of("policy", "auto", "ask", "deny"),
     CheckConstraint("mode = 'model' OR policy <> 'ask'", name="prefetch_never_asks"),
+)
+
+# Each save of an agent. They outlive it, and an agent made anew under its name goes on counting: a run names
+# its agent and the revision, and that is one definition for ever.
+agent_revisions = Table(
+    "agent_revisions",
+    metadata,
+    Column("agent_id", Uuid),
+    Column("revision", Integer),
+    _context(nullable=True),
+    _required("name"),
+    # Everything that a save can change, the linked tools too.
+    _required("definition", JSONB),
+    Column("created_by", Uuid, ForeignKey("users.id", ondelete="SET NULL")),
+    _instant("created_at", now=True),
+    PrimaryKeyConstraint("agent_id", "revision"),
+    UniqueConstraint("context_id", "name", "revision", postgresql_nulls_not_distinct=True),
 )
 
 # Days on which jobs that name the calendar do not run.

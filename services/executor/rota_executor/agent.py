@@ -6,9 +6,8 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
+from rota_contracts.tools import Policy, ToolDescription, default_policy
 from rota_executor.errors import InvalidConfigurationError
-
-Policy = Literal["auto", "ask", "deny"]
 
 
 class Example(Struct, frozen=True):
@@ -23,8 +22,12 @@ class ToolLink(Struct, frozen=True, kw_only=True):
 
     tool_name: str
     mode: Literal["model", "prefetch"] = "model"
-    policy: Policy = "auto"
+    policy: Policy | None = None
     arguments: dict[str, Any] = {}
+
+    def policy_for(self, tool: ToolDescription) -> Policy:
+        """The link's own, else the one that the tool's annotation says."""
+        return self.policy or default_policy(tool.effect)
 
 
 class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -21,6 +21,7 @@ from rota_gateway.api import (
     occurrences,
     runs,
     schedules,
+    tools,
 )
 from rota_gateway.edge import problems
 from rota_gateway.edge.body import BodyLimit
@@ -43,6 +44,7 @@ API = (
     runs,
     notifications,
     agents,
+    tools,
     identity,
     events,
 )

@@ -53,6 +53,17 @@ async def test_a_tool_that_is_denied_is_not_run_and_the_model_is_told(stage: Sta
     assert toolbox.calls == []
 
 
+async def test_a_tool_that_writes_asks_unless_its_link_says_more(stage: Stage) -> None:
+    await stage.an_agent("scripted:calls:writing", tools=[link("writing")])
+    async with stage.executor():
+        asked = await stage.completed(await stage.due())
+        await stage.world.sql("UPDATE agent_tools SET policy = 'auto'")
+        allowed = await stage.completed(await stage.due())
+    assert (asked.status, [action.tool_name for action in asked.pending_actions]) == ("partial", ["writing"])
+    assert (allowed.status, allowed.content) == ("success", "written")
+    assert toolbox.calls == [{}]
+
+
 async def test_a_tool_that_fails_is_told_to_the_model_and_the_run_goes_on(stage: Stage) -> None:
     await stage.an_agent("scripted:calls:broken", tools=[link("broken")])
     completed = await stage.ran()

@@ -57,7 +57,7 @@ async def test_a_tool_that_fails_alone_is_an_error_that_may_be_retried(stage: St
 
 
 async def test_a_call_that_writes_is_entered_and_closed(stage: Stage) -> None:
-    await stage.an_agent("scripted:calls:writing", tools=[link("writing")])
+    await stage.an_agent("scripted:calls:writing", tools=[link("writing", policy="auto")])
     completed = await stage.ran()
     assert completed.content == "written"
     assert await effects(stage) == [("writing", "done")]

@@ -39,6 +39,7 @@ async def everything(world: World) -> list[Any]:
         "tools",
         "agent_configurations",
         "agent_tools",
+        "agent_revisions",
         "contexts",
         "scheduled_jobs",
     )
@@ -148,6 +149,15 @@ async def test_an_agent_that_somebody_edited_is_never_overwritten(
         )
         == links
     )
+
+
+async def test_an_agent_that_was_deleted_does_not_come_back(
+    environment: pytest.MonkeyPatch, world: World
+) -> None:
+    await seed(world)
+    await world.sql("DELETE FROM agent_configurations WHERE name = 'watchman'")
+    await seed(world)
+    assert await world.value("SELECT string_agg(name, ',') FROM agent_configurations") == "orchestrator"
 
 
 async def test_a_demo_job_that_was_deleted_does_not_come_back(

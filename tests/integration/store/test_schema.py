@@ -114,6 +114,7 @@ TENANT_TABLES = [
     "job_revisions",
     "run_cancellations",
     "tool_effects",
+    "agent_revisions",
 ]
 
 
@@ -160,6 +161,10 @@ async def fill(world: World, context: UUID, job: UUID) -> None:
         """
         INSERT INTO job_revisions (job_id, generation, context_id, valid_from, valid_until, definition)
         VALUES (:j, 9, :c, now(), now(), '{}')
+        """,
+        """
+        INSERT INTO agent_revisions (agent_id, revision, context_id, name, definition)
+        VALUES (:r, 1, :c, 'agent', '{}')
         """,
         """
         INSERT INTO run_cancellations (run_id, context_id, job_id, scheduled_for)

@@ -14,10 +14,9 @@ from pydantic_ai import Tool as AgentTool
 from pydantic_ai.exceptions import ApprovalRequired, CallDeferred, ModelRetry, ToolFailed
 from pydantic_ai.toolsets import FunctionToolset, ToolsetTool, WrapperToolset
 
-from rota_contracts.tools import ToolDescription
+from rota_contracts.tools import Policy, ToolDescription
 from rota_executor.adapters.failures import reason
 from rota_executor.adapters.registry import Tool
-from rota_executor.agent import Policy
 from rota_executor.errors import LeaseLostError, ToolFailedError
 
 

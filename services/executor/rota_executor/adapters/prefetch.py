@@ -5,12 +5,14 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from rota_executor.adapters.approval import Guard
-from rota_executor.adapters.registry import Registry
+from rota_executor.adapters.registry import Registry, Tool
 from rota_executor.adapters.transcript import entry
 from rota_executor.agent import ToolLink
 from rota_executor.domain import Record
 from rota_executor.errors import ToolFailedError
 from rota_executor.facts import facts_of
+
+GuardOf = Callable[[ToolLink, Tool], Guard]
 
 
 class Fact(NamedTuple):
@@ -21,22 +23,22 @@ class Fact(NamedTuple):
 
 
 async def prefetched(
-    links: Sequence[ToolLink], registry: Registry, guard_of: Callable[[ToolLink], Guard], record: Record
+    links: Sequence[ToolLink], registry: Registry, guard_of: GuardOf, record: Record
 ) -> list[Fact]:
     """The facts of all linked tools, in their order; a tool that fails is a fact and a warning."""
-    outputs = await asyncio.gather(*(_output(link, registry, guard_of(link)) for link in links))
+    outputs = await asyncio.gather(*(_output(link, registry, guard_of) for link in links))
     return [
         fact for link, output in zip(links, outputs, strict=True) for fact in _facts(link, output, record)
     ]
 
 
-async def _output(link: ToolLink, registry: Registry, guard: Guard) -> str | ToolFailedError | None:
+async def _output(link: ToolLink, registry: Registry, guard_of: GuardOf) -> str | ToolFailedError | None:
     """What the tool says, why it says nothing, or None where there is no such tool."""
     tool = registry.tool(link.tool_name)
     if tool is None:
         return None
     try:
-        return await guard.call(tool, link.arguments)
+        return await guard_of(link, tool).call(tool, link.arguments)
     except ToolFailedError as error:
         return error
 

@@ -14,8 +14,8 @@ from rota_executor.adapters.approval import Authority, Guard
 from rota_executor.adapters.conversation import converse
 from rota_executor.adapters.models import Models
 from rota_executor.adapters.per_fact import write_report
-from rota_executor.adapters.prefetch import prefetched, unknown_tool
-from rota_executor.adapters.registry import Registry
+from rota_executor.adapters.prefetch import GuardOf, prefetched, unknown_tool
+from rota_executor.adapters.registry import Registry, Tool
 from rota_executor.adapters.session import Session
 from rota_executor.adapters.transcript import entry
 from rota_executor.agent import Agent, ToolLink
@@ -82,8 +82,8 @@ class Runtime:
     async def _answer(
         self, agent: Agent, model: Model, prompt: str, record: Record, authority: Authority
     ) -> Outcome:
-        def guard_of(link: ToolLink) -> Guard:
-            return Guard(link.policy, authority, self.tool_timeout_seconds)
+        def guard_of(link: ToolLink, tool: Tool) -> Guard:
+            return Guard(link.policy_for(tool.description), authority, self.tool_timeout_seconds)
 
         facts = await prefetched(agent.links("prefetch"), self.registry, guard_of, record)
         session = Session(agent, model, record, prompt, facts)
@@ -92,18 +92,18 @@ class Runtime:
         session.toolsets = [
             toolset
             for link in agent.links("model")
-            if (toolset := self._toolset(link, guard_of(link), record)) is not None
+            if (toolset := self._toolset(link, guard_of, record)) is not None
         ]
         return await converse(session)
 
-    def _toolset(self, link: ToolLink, guard: Guard, record: Record) -> AbstractToolset[None] | None:
+    def _toolset(self, link: ToolLink, guard_of: GuardOf, record: Record) -> AbstractToolset[None] | None:
         """The tool behind its guard; without it, the run goes on without the tool, never with a bare one."""
         tool = self.registry.tool(link.tool_name)
         if tool is None:
             record.warnings.append(unknown_tool(link.tool_name))
             return None
         try:
-            return approval.wrapped(tool, guard)
+            return approval.wrapped(tool, guard_of(link, tool))
         except Exception as error:  # noqa: BLE001  whatever it is, the tool must not be used unwrapped
             log.warning(
                 "a tool could not be wrapped",

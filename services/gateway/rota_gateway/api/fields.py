@@ -21,7 +21,7 @@ EMAIL = re.compile(
 )
 
 
-def _without_defaults(schema: dict[str, Any]) -> None:
+def without_defaults(schema: dict[str, Any]) -> None:
     for field in schema["properties"].values():
         field.pop("default", None)
 
@@ -35,7 +35,7 @@ class Input(BaseModel):
 class Patch(Input):
     """A body in which every field may be left out; a default here is never read, and not documented."""
 
-    model_config = ConfigDict(json_schema_extra=_without_defaults)
+    model_config = ConfigDict(json_schema_extra=without_defaults)
 
 
 def _no_control_characters(value: str, allowed: frozenset[str] = frozenset()) -> str:
@@ -49,7 +49,7 @@ def _one_line(value: str) -> str:
     return _no_control_characters(value)
 
 
-def _text(value: str) -> str:
+def text(value: str) -> str:
     return _no_control_characters(value, LINE_BREAKS)
 
 
@@ -71,7 +71,7 @@ def plain_json(value: Any, depth: int = 0) -> Any:
     if depth > MAX_DEPTH:
         raise ValueError(f"is nested deeper than {MAX_DEPTH} levels")
     if isinstance(value, str):
-        _text(value)
+        text(value)
     elif isinstance(value, float) and not isfinite(value):
         raise ValueError(f"{value} is no number that JSON knows")
     elif isinstance(value, list):
@@ -84,7 +84,7 @@ def plain_json(value: Any, depth: int = 0) -> Any:
     return value
 
 
-def _small(value: dict[str, Any]) -> dict[str, Any]:
+def small(value: dict[str, Any]) -> dict[str, Any]:
     size = len(json.dumps(value, ensure_ascii=False))
     if size > MAX_JSON_LENGTH:
         raise ValueError(f"has {size} characters as JSON, at most {MAX_JSON_LENGTH} are allowed")
@@ -99,8 +99,8 @@ Trimmed = BeforeValidator(trimmed)
 Name = Annotated[str, Field(min_length=1, max_length=255), Trimmed, AfterValidator(_name)]
 Label = Annotated[str, Field(min_length=1, max_length=255), Trimmed]
 Line = Annotated[str, Trimmed]
-Description = Annotated[str, Field(max_length=1000), AfterValidator(_text)]
-PromptContext = Annotated[str, Field(max_length=5000), AfterValidator(_text)]
+Description = Annotated[str, Field(max_length=1000), AfterValidator(text)]
+PromptContext = Annotated[str, Field(max_length=5000), AfterValidator(text)]
 # Blank only where something else says what to do.
 Prompt = PromptContext
-JsonObject = Annotated[dict[str, Any], AfterValidator(plain_json), AfterValidator(_small)]
+JsonObject = Annotated[dict[str, Any], AfterValidator(plain_json), AfterValidator(small)]

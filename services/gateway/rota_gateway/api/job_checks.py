@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from rota_contracts.tools import BUILT_IN
 from rota_gateway.api.job_fields import target_problem
 from rota_gateway.domain.checks import Surroundings, problems
 from rota_gateway.errors import FieldError, InvalidError, NotFoundError
@@ -20,14 +19,13 @@ async def surroundings(
     if context is None:
         raise NotFoundError("context")
     names = {name for definition in definitions for name in definition.get("calendars", [])}
-    known = {tool.name: tool.parameters for tool in BUILT_IN}
-    if any({"tool", "arguments", "skill_prompt"} & definition.keys() for definition in definitions):
-        known |= {tool["name"]: tool["parameters"] for tool in await tools.every(connection)}
+    calls_tools = any({"tool", "arguments", "skill_prompt"} & one.keys() for one in definitions)
+    known = await tools.every(connection) if calls_tools else {}
     return Surroundings(
         now=await clock.now(connection),
         min_period_seconds=context["min_period_seconds"],
         calendars=await calendars.dates_by_name(connection, context_id, names),
-        tools=known,
+        tools={name: tool.parameters for name, tool in known.items()},
     )
 
 

@@ -33,7 +33,7 @@ FACT_EXAMPLES = (
 
 
 def shipped_agents(model: str, *, with_demo: bool) -> list[dict[str, Any]]:
-    """Rows of agent_configurations, each with its `tools`."""
+    """Definitions of agents, each with its `name`."""
     agents = [
         _agent(
             "orchestrator",
@@ -67,15 +67,21 @@ def _agent(
         "name": name,
         "description": description,
         "model": model,
+        "fallback_models": [],
         "system_prompt": FACT_PROMPT if embedded else prompt,
         "model_settings": {"temperature": 0, "max_tokens": 32} if embedded else {},
         "examples": examples if embedded else [],
         "style": "per_fact" if embedded else "conversation",
         "grounding": "numbers" if embedded else grounding,
-        "tools": [_link(tool, position, embedded=embedded) for position, tool in enumerate(tools)],
+        "limits": {},
+        "max_concurrent_runs": None,
+        "tools": [
+            {
+                "tool_name": tool,
+                "mode": "prefetch" if embedded else "model",
+                "policy": "auto",
+                "arguments": {},
+            }
+            for tool in tools
+        ],
     }
-
-
-def _link(tool: str, position: int, *, embedded: bool) -> dict[str, Any]:
-    mode = "prefetch" if embedded else "model"
-    return {"tool_name": tool, "mode": mode, "policy": "auto", "arguments": {}, "position": position}

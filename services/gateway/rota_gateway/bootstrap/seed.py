@@ -55,30 +55,23 @@ async def bootstrap(database: Database, settings: BootstrapSettings, *, with_dem
 
 
 async def _ship(connection: Connection, agent: dict[str, Any]) -> None:
-    stored = await agents.get(connection, agent["name"], None)
-    shipped_hash = fingerprint(agent)
+    name, shipped_hash = agent["name"], fingerprint(agent)
+    stored = next((one for one in await agents.named(connection, name) if one["context_id"] is None), None)
     if stored is None:
-        await agents.add(connection, agent, shipped_hash)
+        if await agents.was_there(connection, name):
+            log.info("an agent stays deleted", action="agent_kept", agent=name)
+        else:
+            await agents.add(connection, name, None, agent, user_id=None, shipped_hash=shipped_hash)
     elif stored["shipped_hash"] != fingerprint(stored):
-        log.info("an agent is left as it was edited", action="agent_kept", agent=agent["name"])
+        log.info("an agent is left as it was edited", action="agent_kept", agent=name)
     elif stored["shipped_hash"] != shipped_hash:
-        await agents.replace(connection, agent, shipped_hash)
+        await agents.update(connection, stored["id"], agent, user_id=None, shipped_hash=shipped_hash)
 
 
 def fingerprint(agent: dict[str, Any] | Row) -> bytes:
     """Of everything in an agent that an edit can change."""
-    defaults: dict[str, Any] = {"fallback_models": [], "limits": {}}
-    names = (
-        "description",
-        "model",
-        "system_prompt",
-        "model_settings",
-        "examples",
-        "style",
-        "grounding",
-        "tools",
-    )
-    told = {**defaults, **{name: agent[name] for name in (*defaults, *names) if name in agent}}
+    told = {name: agent[name] for name in agents.COLUMNS if agent[name] is not None}
+    told["tools"] = [{**link, "position": position} for position, link in enumerate(agent["tools"])]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).digest()
 
 

@@ -20,10 +20,14 @@ UNIQUE = {
     "uq_calendars_context_id_name": FieldError(
         "name", "A calendar of this name exists in the context already."
     ),
+    "uq_agent_configurations_context_id_name": FieldError(
+        "name", "An agent of this name exists there already."
+    ),
 }
 GONE = {
     "fk_scheduled_jobs_context_id": "context",
     "fk_calendars_context_id": "context",
+    "fk_agent_configurations_context_id": "context",
     "fk_run_requests_job_id": "job",
     "fk_memberships_context_id": "context",
 }

@@ -1,12 +1,15 @@
 import json
 from typing import Any
 
-from rota_gateway.repository.connection import Connection, Row, decoded, rows, run
+from rota_contracts.tools import BUILT_IN, ToolDescription
+from rota_gateway.repository.connection import Connection, decoded, rows, run
 
 
-async def every(connection: Connection) -> list[Row]:
-    found = await rows(connection, "SELECT name, description, effect, parameters FROM tools ORDER BY name")
-    return [{**one, "parameters": decoded(one["parameters"])} for one in found]
+async def every(connection: Connection) -> dict[str, ToolDescription]:
+    """The tools that there are, by name and in their order."""
+    found = await rows(connection, "SELECT name, description, effect, parameters FROM tools")
+    stored = [ToolDescription(**{**one, "parameters": decoded(one["parameters"])}) for one in found]
+    return {tool.name: tool for tool in sorted([*BUILT_IN, *stored], key=lambda tool: tool.name)}
 
 
 async def put(

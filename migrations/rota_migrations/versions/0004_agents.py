@@ -1,0 +1,84 @@
+"""Agents that can be left alone: every save of an agent is kept, and a tool's policy may be its own.
+
+A link without a policy has the one that the tool's annotation says, as it is when the run begins. A link
+may name a tool that is gone: the run goes on without it, with a warning.
+"""
+
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+WRITES = {"rota_gateway": {"agent_revisions": "SELECT, INSERT"}}
+
+OTHERS = "rota_ticker, rota_executor, rota_results, rota_notifier"
+VISIBLE = "context_id = ANY (ARRAY(SELECT rota_visible_contexts()))"
+WRITABLE = "context_id = ANY (ARRAY(SELECT rota_writable_contexts()))"
+IS_ADMIN = "EXISTS (SELECT 1 FROM users u WHERE u.id = rota_user() AND u.is_admin)"
+
+
+def upgrade() -> None:
+    _loosen_links()
+    _create_agent_revisions()
+    _grant()
+
+
+def _loosen_links() -> None:
+    op.execute("""
+        ALTER TABLE agent_tools DROP CONSTRAINT fk_agent_tools_tool_name,
+            ALTER COLUMN policy DROP NOT NULL, ALTER COLUMN policy DROP DEFAULT
+    """)
+
+
+def _create_agent_revisions() -> None:
+    op.execute("""
+        CREATE TABLE agent_revisions (
+            agent_id uuid NOT NULL,
+            revision integer NOT NULL,
+            context_id uuid,
+            name text NOT NULL,
+            definition jsonb NOT NULL,
+            created_by uuid,
+            created_at timestamptz NOT NULL DEFAULT now(),
+            CONSTRAINT pk_agent_revisions PRIMARY KEY (agent_id, revision),
+            CONSTRAINT fk_agent_revisions_context_id
+                FOREIGN KEY (context_id) REFERENCES contexts (id) ON DELETE CASCADE,
+            CONSTRAINT fk_agent_revisions_created_by
+                FOREIGN KEY (created_by) REFERENCES users (id) ON DELETE SET NULL,
+            CONSTRAINT uq_agent_revisions_context_id_name_revision
+                UNIQUE NULLS NOT DISTINCT (context_id, name, revision)
+        )
+    """)
+    op.execute("""
+        INSERT INTO agent_revisions (agent_id, revision, context_id, name, definition, created_at)
+        SELECT a.id, a.revision, a.context_id, a.name, jsonb_build_object(
+            'description', a.description, 'model', a.model, 'fallback_models', a.fallback_models,
+            'system_prompt', a.system_prompt, 'model_settings', a.model_settings, 'examples', a.examples,
+            'style', a.style, 'grounding', a.grounding, 'limits', a.limits,
+            'max_concurrent_runs', a.max_concurrent_runs, 'tools', coalesce((
+                SELECT jsonb_agg(jsonb_build_object(
+                    'tool_name', t.tool_name, 'mode', t.mode, 'policy', t.policy, 'arguments', t.arguments)
+                    ORDER BY t.position, t.tool_name)
+                FROM agent_tools t WHERE t.agent_id = a.id), '[]')
+            ), a.updated_at
+        FROM agent_configurations a
+    """)
+    shared = f"context_id IS NULL AND {IS_ADMIN}"
+    op.execute("ALTER TABLE agent_revisions ENABLE ROW LEVEL SECURITY")
+    op.execute(f"CREATE POLICY services ON agent_revisions TO {OTHERS} USING (true) WITH CHECK (true)")
+    op.execute(
+        "CREATE POLICY gateway_select ON agent_revisions FOR SELECT TO rota_gateway"
+        f" USING (rota_user() IS NOT NULL AND (context_id IS NULL OR {VISIBLE}))"
+    )
+    op.execute(
+        "CREATE POLICY gateway_insert ON agent_revisions FOR INSERT TO rota_gateway"
+        f" WITH CHECK (({WRITABLE}) OR ({shared}))"
+    )
+
+
+def _grant() -> None:
+    for role, tables in WRITES.items():
+        for table, privileges in tables.items():
+            op.execute(f"GRANT {privileges} ON {table} TO {role}")

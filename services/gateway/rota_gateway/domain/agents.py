@@ -1,0 +1,70 @@
+"""What must fit together in an agent; each problem with the field and a remedy."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rota_contracts.tools import Policy, ToolDescription, default_policy
+from rota_gateway.domain.checks import Problem, argument_problems
+
+MAX_NAMED = 10
+
+
+def problems(agent: Mapping[str, Any], tools: Mapping[str, ToolDescription]) -> list[Problem]:
+    """Everything that is wrong with a definition, given the tools that there are."""
+    found = list(_models(agent))
+    seen: set[str] = set()
+    for index, link in enumerate(agent["tools"]):
+        found += _link(f"tools[{index}]", link, tools, seen)
+    if agent["style"] == "per_fact" and not any(link["mode"] == "prefetch" for link in agent["tools"]):
+        found.append(
+            Problem("style", "per_fact writes about what tools found before: link one with mode prefetch")
+        )
+    return found
+
+
+def effective_policy(link: Mapping[str, Any], tools: Mapping[str, ToolDescription]) -> Policy:
+    """What the link says, else what the tool's annotation says; who is not known asks."""
+    policy: Policy | None = link["policy"]
+    tool = tools.get(link["tool_name"])
+    return policy or default_policy(tool.effect if tool else "write")
+
+
+def shown_jobs(total: int, jobs: Sequence[Mapping[str, Any]]) -> str:
+    """Which jobs, for people: as many as there are names for, and how many more."""
+    named = ", ".join(f"{job['name']!r} in {job['context_name']!r}" for job in jobs)
+    more = f" and {total - len(jobs)} more" if total > len(jobs) else ""
+    return f"{named}{more}"
+
+
+def _models(agent: Mapping[str, Any]) -> Iterator[Problem]:
+    seen = {agent["model"]}
+    for index, model in enumerate(agent["fallback_models"]):
+        if model in seen:
+            message = f"{model!r} is asked already: name another, or leave it out"
+            yield Problem(f"fallback_models[{index}]", message)
+        seen.add(model)
+
+
+def _link(
+    place: str, link: Mapping[str, Any], tools: Mapping[str, ToolDescription], seen: set[str]
+) -> Iterator[Problem]:
+    name = link["tool_name"]
+    tool = tools.get(name)
+    if tool is None:
+        known = ", ".join(sorted(tools))
+        yield Problem(f"{place}.tool_name", f"there is no tool {name!r}; there are: {known}")
+        return
+    if name in seen:
+        yield Problem(f"{place}.tool_name", f"{name!r} is linked already: link it once")
+    seen.add(name)
+    if link["mode"] == "model":
+        if link["arguments"]:
+            yield Problem(f"{place}.arguments", "are for mode prefetch; in mode model the model chooses them")
+        return
+    if effective_policy(link, tools) == "ask":
+        yield Problem(
+            f"{place}.policy",
+            "what runs before the model cannot ask: say auto to let it run, or link it with mode model",
+        )
+    for problem in argument_problems(tool.parameters, link["arguments"]):
+        yield Problem(f"{place}.{problem.field}", problem.message)

@@ -1,0 +1,34 @@
+"""What the gateway lets people save is what the executor understands when it loads the agent."""
+
+import json
+from uuid import uuid4
+
+import msgspec
+from pydantic_ai.settings import ModelSettings as KnownSettings
+
+from rota_executor.agent import Agent, Example, Limits, ToolLink, parse
+from rota_gateway.api import agent_fields
+from rota_gateway.api.agent_fields import AgentInput, ModelSettings
+
+
+def fields(struct: type[msgspec.Struct]) -> set[str]:
+    return {field.name for field in msgspec.structs.fields(struct)}
+
+
+def test_the_executor_reads_every_field_that_can_be_saved() -> None:
+    theirs = {"description", "context_id", "max_concurrent_runs"}  # of people, of the gateway, of the ticker
+    assert fields(Agent) == (set(AgentInput.model_fields) - theirs) | {"id", "revision"}
+    assert fields(Limits) == set(agent_fields.Limits.model_fields)
+    assert fields(Example) == set(agent_fields.Example.model_fields)
+    assert fields(ToolLink) == set(agent_fields.ToolLink.model_fields)
+
+
+def test_the_defaults_are_the_same_on_both_sides() -> None:
+    saved = AgentInput(name="a", model="ollama:qwen3").model_dump(exclude={"description", "context_id"})
+    loaded = parse(json.dumps({**saved, "id": str(uuid4())}))
+    assert loaded == Agent(id=loaded.id, name="a", model="ollama:qwen3", system_prompt="")
+    assert Limits().request_limit == agent_fields.Limits().request_limit
+
+
+def test_every_setting_that_is_offered_is_one_that_the_runtime_knows() -> None:
+    assert set(ModelSettings.model_fields) - set(KnownSettings.__annotations__) == set()
