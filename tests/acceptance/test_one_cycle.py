@@ -1,5 +1,6 @@
 """One full execution cycle, end to end: five processes, real servers, a scripted model."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,7 +28,9 @@ async def system(
 ) -> AsyncIterator[System]:
     async with World.created(servers) as world:
         logs = tmp_path_factory.mktemp("logs")
-        async with System.running(world, logs, NOTIFIER_SMTP_URL=mailbox.url) as running:
+        async with System.running(
+            world, logs, NOTIFIER_SMTP_URL=mailbox.url, GATEWAY_AUDIT_INTERVAL_SECONDS="1"
+        ) as running:
             yield running
 
 
@@ -149,3 +152,47 @@ async def test_a_paused_job_does_not_run_and_a_deleted_one_leaves_its_results(sy
     assert (await system.api.delete(f"/api/v1/jobs/{job['id']}")).status_code == 204
     assert (await system.get(f"/runs/{run_id}"))["status"] == "success"
     assert (await system.api.get(f"/api/v1/jobs/{job['id']}")).status_code == 404
+
+
+async def test_a_row_that_is_gone_from_the_ledger_shows_on_metrics(system: System) -> None:
+    """One instant was due ten minutes ago; its row is deleted by hand, and later put back."""
+    world = system.world
+    due = await world.value("SELECT date_trunc('minute', clock_timestamp())") - timedelta(minutes=10)
+    job = await world.a_job(
+        await world.a_context(),
+        cron_expression=f"{due.minute} * * * *",
+        catch_up_policy="skip",
+        created_at=due - timedelta(minutes=10),
+        schedule_since=due - timedelta(minutes=10),
+    )
+
+    async def accounted() -> bool:
+        return bool(await world.sql("SELECT 1 FROM occurrences WHERE job_id = :id", id=job))
+
+    async def gauges() -> dict[str, float]:
+        page = (await system.api.get("/metrics")).text
+        return {
+            name: float(value) for name, value in re.findall(r"^rota_ledger_(\w+) (\S+)$", page, re.MULTILINE)
+        }
+
+    async def told(instants: int) -> None:
+        """By an audit that ended after now."""
+        asked = (await world.value("SELECT clock_timestamp()")).timestamp()
+
+        async def is_told() -> bool:
+            now = await gauges()
+            is_new = now["audit_completed_timestamp_seconds"] > asked
+            return is_new and now["unaccounted_instants"] == instants
+
+        await eventually(is_told, seconds=60, what=f"{instants} on /metrics", every=0.1)
+
+    await eventually(accounted, what="the row")
+    await told(0)
+    [row] = await world.sql("DELETE FROM occurrences WHERE job_id = :id RETURNING *", id=job)
+    await told(1)
+    [line, *_] = system.said("ledger_differs", job_id=str(job))
+    assert line["instants"] == [f"{due.isoformat()} is in no row"]
+    columns = dict(row)
+    names, places = ", ".join(columns), ", ".join(f":{name}" for name in columns)
+    await world.sql(f"INSERT INTO occurrences ({names}) VALUES ({places})", **columns)
+    await told(0)

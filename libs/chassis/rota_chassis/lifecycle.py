@@ -138,10 +138,26 @@ async def periodically(
     work: Callable[[], Awaitable[object]], *, seconds: float, stopping: asyncio.Event, name: str
 ) -> None:
     """Calls `work` every `seconds` until `stopping`; a call that fails is logged and the next one comes."""
+
+    async def then_wait() -> float:
+        await work()
+        return seconds
+
+    await repeatedly(then_wait, after_failure=seconds, stopping=stopping, name=name)
+
+
+async def repeatedly(
+    work: Callable[[], Awaitable[float]], *, after_failure: float, stopping: asyncio.Event, name: str
+) -> None:
+    """Calls `work`, which says how many seconds to wait for the next call, until `stopping`.
+
+    A call that fails is logged, and the next one comes `after_failure` seconds later.
+    """
     while not stopping.is_set():
         try:
-            await work()
+            patience = await work()
         except Exception as error:  # noqa: BLE001  the edge of a loop
             log.warning("a periodic task failed", action="periodic_failed", task=name, error=repr(error))
+            patience = after_failure
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), seconds)
+            await asyncio.wait_for(stopping.wait(), patience)

@@ -427,6 +427,29 @@ run_cancellations = Table(
     Index("ix_run_cancellations_context_id", "context_id"),
 )
 
+# How far the gateway has come in comparing the ledger with the definitions: a row for each time through.
+ledger_audits = Table(
+    "ledger_audits",
+    metadata,
+    Column("started_at", DateTime(timezone=True), primary_key=True, server_default=text("clock_timestamp()")),
+    # What was due after this instant is looked at.
+    _required("since", DateTime(timezone=True)),
+    # Jobs are taken in the order of their ids, and no batch before its time.
+    Column("after_job_id", Uuid),
+    _required("next_batch_at", DateTime(timezone=True), "clock_timestamp()"),
+    _required("jobs", BigInteger, "0"),
+    _required("unaccounted_jobs", BigInteger, "0"),
+    _required("unaccounted_instants", BigInteger, "0"),
+    _required("behind_jobs", BigInteger, "0"),
+    _instant("completed_at"),
+    Index(
+        "uq_ledger_audits_under_way",
+        text("(completed_at IS NULL)"),
+        unique=True,
+        postgresql_where=text("completed_at IS NULL"),
+    ),
+)
+
 notification_reads = Table(
     "notification_reads",
     metadata,
@@ -534,6 +557,7 @@ occurrences = Table(
         "expires_at",
         postgresql_where=text("state = 'queued' AND expires_at IS NOT NULL"),
     ),
+    Index("ix_occurrences_ranges", "last_instant", postgresql_where=text("instants > 1")),
     Index("ix_occurrences_context_id", "context_id"),
     postgresql_partition_by="RANGE (scheduled_for)",
 )

@@ -38,6 +38,7 @@ WRITES = {
         "calendars": "SELECT, INSERT, UPDATE, DELETE",
         "job_revisions": "SELECT, INSERT",
         "run_cancellations": "SELECT, INSERT",
+        "ledger_audits": "SELECT, INSERT, UPDATE",
     },
     "rota_ticker": {"occurrences": "SELECT, INSERT, UPDATE"},
     "rota_executor": {
@@ -61,6 +62,7 @@ def upgrade() -> None:
     _create_effects()
     _extend_timers()
     _partition_occurrences()
+    _create_audits()
     _narrow_confirmations()
     _hold_by_statement()
     _touch_trigger()
@@ -293,6 +295,7 @@ def _partition_occurrences() -> None:
         ("dispatched", "context_id", "state = 'dispatched'"),
         ("waiting", "not_before", "state = 'queued' AND attempt > 1"),
         ("expiring", "expires_at", "state = 'queued' AND expires_at IS NOT NULL"),
+        ("ranges", "last_instant", "instants > 1"),
         ("context_id", "context_id", None),
     ):
         where = f" WHERE {condition}" if condition else ""
@@ -323,7 +326,7 @@ def _create_partition_function() -> None:
             month date;
             partition text;
             dropped integer := 0;
-            has_open boolean;
+            is_needed boolean;
         BEGIN
             PERFORM pg_advisory_xact_lock(hashtext('rota_keep_months'));
             FOR month IN SELECT generate_series(date_trunc('month', now()) - interval '1 month',
@@ -343,9 +346,11 @@ def _create_partition_function() -> None:
                 WHERE i.inhparent = 'occurrences'::regclass AND c.relname ~ '^occurrences_\\d{4}_\\d{2}$'
                   AND to_date(right(c.relname, 7), 'YYYY_MM') + interval '1 month' <= now() - retention
             LOOP
-                EXECUTE format('SELECT EXISTS (SELECT 1 FROM %I WHERE closed_at IS NULL)', partition)
-                    INTO has_open;
-                IF NOT has_open THEN
+                -- A range belongs to the month of its first instant, and stands for later ones too.
+                EXECUTE format('SELECT EXISTS (SELECT 1 FROM %1$I WHERE closed_at IS NULL)
+                                OR EXISTS (SELECT 1 FROM %1$I WHERE instants > 1 AND last_instant > $1)', partition)
+                    INTO is_needed USING now() - retention;
+                IF NOT is_needed THEN
                     EXECUTE format('DROP TABLE %I', partition);
                     dropped := dropped + 1;
                 END IF;
@@ -358,6 +363,26 @@ def _create_partition_function() -> None:
     op.execute("REVOKE ALL ON FUNCTION rota_keep_months(interval) FROM PUBLIC")
     op.execute("GRANT EXECUTE ON FUNCTION rota_keep_months(interval) TO rota_ticker")
     op.execute("SELECT rota_keep_months(interval '90 days')")
+
+
+def _create_audits() -> None:
+    op.execute("""
+        CREATE TABLE ledger_audits (
+            started_at timestamptz NOT NULL DEFAULT clock_timestamp() CONSTRAINT pk_ledger_audits PRIMARY KEY,
+            since timestamptz NOT NULL,
+            after_job_id uuid,
+            next_batch_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+            jobs bigint NOT NULL DEFAULT 0,
+            unaccounted_jobs bigint NOT NULL DEFAULT 0,
+            unaccounted_instants bigint NOT NULL DEFAULT 0,
+            behind_jobs bigint NOT NULL DEFAULT 0,
+            completed_at timestamptz
+        )
+    """)
+    op.execute("""
+        CREATE UNIQUE INDEX uq_ledger_audits_under_way ON ledger_audits ((completed_at IS NULL))
+        WHERE completed_at IS NULL
+    """)
 
 
 def _narrow_confirmations() -> None:
@@ -519,3 +544,20 @@ def _protect() -> None:
     for table in ("job_timers", "job_statistics"):
         op.execute(f"DROP POLICY gateway_select ON {table}")
         op.execute(f"CREATE POLICY gateway_select ON {table} FOR SELECT TO rota_gateway USING ({visible})")
+    _create_auditor()
+
+
+def _create_auditor() -> None:
+    """What the gateway becomes to look at the ledgers of all tenants, in a transaction that can only read."""
+    op.execute("""
+        DO $$ BEGIN
+            CREATE ROLE rota_auditor NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS;
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+        END $$
+    """)
+    # Not inherited: as itself, the gateway is under its own policies only.
+    op.execute("GRANT rota_auditor TO rota_gateway WITH INHERIT FALSE, SET TRUE")
+    op.execute("GRANT USAGE ON SCHEMA public TO rota_auditor")
+    for table in ("scheduled_jobs", "job_revisions", "job_timers", "occurrences"):
+        op.execute(f"GRANT SELECT ON {table} TO rota_auditor")
+        op.execute(f"CREATE POLICY auditor ON {table} FOR SELECT TO rota_auditor USING (true)")

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 from rota_bus import Bus
 from rota_chassis import logs
 from rota_chassis.health import serving
-from rota_chassis.lifecycle import Lifetime
+from rota_chassis.lifecycle import Lifetime, repeatedly
 from rota_contracts.streams import STREAMS
 from rota_gateway import application, readiness
+from rota_gateway.auditing import Auditor
 from rota_gateway.edge.gateway import Gateway
 from rota_gateway.edge.rate import FailureLimit
 from rota_gateway.live import Hub
@@ -28,6 +29,10 @@ async def wiring(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterator
         # Streams end before the server waits for its requests.
         stack.callback(gateway.hub.close)
         log.info("HTTP is served", action="http_served", host=settings.http_host, port=port)
+        auditor = Auditor(gateway.database, interval_seconds=settings.audit_interval_seconds)
+        lifetime.spawn(
+            repeatedly(auditor.work, after_failure=10, stopping=lifetime.stopping, name="audit"), "audit"
+        )
         yield
 
 

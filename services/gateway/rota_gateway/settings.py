@@ -31,6 +31,14 @@ class GatewaySettings(ServiceSettings):
         description="failed sign-ins that one address may make in five minutes",
     )
 
+    audit_interval_seconds: float = Field(
+        default=3600,
+        ge=1,
+        le=86_400,
+        validation_alias="GATEWAY_AUDIT_INTERVAL_SECONDS",
+        description="how often the ledger is compared with the definitions",
+    )
+
     @field_validator("public_url", mode="before")
     @classmethod
     def _without_slash(cls, value: Any) -> Any:

@@ -39,6 +39,7 @@ async def aged(world: World, job: dict[str, Any], age: timedelta) -> datetime:
     await world.sql("ALTER TABLE scheduled_jobs DISABLE TRIGGER touch")
     await world.sql(
         "UPDATE scheduled_jobs SET created_at = created_at - CAST(:age AS interval), "
+        "updated_at = updated_at - CAST(:age AS interval), "
         "schedule_since = schedule_since - CAST(:age AS interval) WHERE id = :id",
         age=age,
         id=UUID(job["id"]),

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from pydantic import ConfigDict, Field
 
 from rota_gateway.api.answers import Answer, Instant
-from rota_gateway.domain.audit import Audit, Piece, audit, before_the_job, difference
+from rota_gateway.domain.audit import EVER, Audit, Piece, Window, audit, before_the_job, difference
 from rota_gateway.edge.unit import ApiRoute, CurrentUnit, Unit
 from rota_gateway.repository import access, audits, clock, occurrences
 from rota_gateway.repository.connection import Row
@@ -60,19 +60,19 @@ async def examine(unit: CurrentUnit, context_id: UUID | None = None) -> Report:
     """Counts by the definitions what was due, and compares it with the ledger; names what differs.
 
     From the creation of each job, or its first row where it is older than the ledger, to where the ticker
-    has come. At most
-    1,000 of each kind are named.
+    has come. At most 1,000 of each kind are named.
     """
     if context_id is not None:
         await access.require(unit.connection, context_id, "read")
     total = Audit()
     differences: list[dict[str, Any]] = []
     since = await occurrences.since(unit.connection)
+    window = Window(since, EVER)
     after: UUID | None = None
-    while found := await audits.page(unit.connection, context_id, after, PAGE):
+    while found := await audits.page(unit.connection, context_id, after, window.since, PAGE):
         now = await clock.now(unit.connection)
         # Months of many jobs take a while to count.
-        part = await asyncio.to_thread(audit, found, since, now)
+        part = await asyncio.to_thread(audit, found, window, now)
         total.jobs += part.jobs
         total.expected += part.expected
         total.accounted += part.accounted

@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from rota_gateway.domain.schedules import MOMENT, schedule_of
+from rota_gateway.domain.gaps import Entry, Gap, gaps, is_near
+from rota_gateway.domain.schedules import MOMENT, exclusions_of, next_allowed, schedule_of
 from rota_gateway.domain.stretches import FOREVER, Stretch, stretches
-from rota_schedule import ScheduleError
+from rota_schedule import ScheduleError, effective
 
 # An instant so close to a change of the definition may be counted under either.
 TOLERANCE = timedelta(seconds=5)
+EVER = datetime.min.replace(tzinfo=UTC)
 # A timer that is over for longer is nobody's business any more.
 PATIENCE = timedelta(minutes=1)
 
@@ -26,6 +28,14 @@ class Piece:
     expected: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What was due after `since` is looked at; the first month of the ledger begins at `ledger_begin`."""
+
+    ledger_begin: datetime
+    since: datetime
+
+
 @dataclass(slots=True)
 class Audit:
     """Of some jobs: `doubtful` are those whose sums differ, with their pieces."""
@@ -38,18 +48,18 @@ class Audit:
     unplanned: list[dict[str, Any]] = field(default_factory=list)
 
 
-def audit(jobs: Sequence[Mapping[str, Any]], since: datetime, now: datetime) -> Audit:
-    """Compares for each job what was due since the ledger begins with the sum that the row says of it."""
+def audit(jobs: Sequence[Mapping[str, Any]], window: Window, now: datetime) -> Audit:
+    """Compares for each job what was due in the window with the sum that the row says of it."""
     found = Audit(jobs=len(jobs))
     for job in jobs:
         named = {"job_id": job["id"], "name": job["name"]}
         if reason := _unplanned(job, now):
             found.unplanned.append({**named, "reason": reason})
-        if job["wake_at"] is not None and job["wake_at"] < now - PATIENCE:
-            found.behind.append({**named, "since": job["wake_at"]})
+        if behind := _behind(job, now):
+            found.behind.append({**named, "since": behind})
         if job["accounted_until"] is None:
             continue
-        due = pieces(job, since)
+        due = pieces(job, window)
         expected = sum(piece.expected or 0 for piece in due)
         found.expected += expected
         found.accounted += job["accounted"]
@@ -66,10 +76,37 @@ def _unplanned(job: Mapping[str, Any], now: datetime) -> str | None:
     return f"no ticker has looked at it since it was changed at {job['updated_at']:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def pieces(job: Mapping[str, Any], since: datetime) -> list[Piece]:
-    """What was due by each definition, from the beginning of the job or the ledger to where the clock is."""
+def _behind(job: Mapping[str, Any], now: datetime) -> datetime | None:
+    """Since when the clock should have looked at the job, by its timer or by the definition itself."""
+    late = now - PATIENCE
+    if job["wake_at"] is not None and job["wake_at"] < late:
+        behind: datetime = job["wake_at"]
+        return behind
+    if not _is_awake(job):
+        return None
+    try:
+        schedule = schedule_of(job)
+    except ScheduleError:
+        return None
+    found = next_allowed(schedule, exclusions_of(job, schedule.zone), job["accounted_until"])
+    if found is None or found[0] > late:
+        return None
+    due = effective(job["id"], found[0], job["jitter_seconds"])
+    return due if due < late else None
+
+
+def _is_awake(job: Mapping[str, Any]) -> bool:
+    """Whether the clock goes by the definition as it stands now."""
+    if job["planned_generation"] != job["generation"] or job["error"] or not job["is_enabled"]:
+        return False
+    is_exhausted = job["max_runs"] is not None and job["runs"] >= job["max_runs"]
+    return job["paused_at"] is None and not is_exhausted
+
+
+def pieces(job: Mapping[str, Any], window: Window) -> list[Piece]:
+    """What was due by each definition, from the beginning of the job or the window to where the clock is."""
     found = []
-    begin = _begin(job, since)
+    begin = _begin(job, window)
     for stretch in stretches(job, job["revisions"]):
         after = max(stretch.after, begin)
         until = min(stretch.until, job["accounted_until"])
@@ -80,12 +117,20 @@ def pieces(job: Mapping[str, Any], since: datetime) -> list[Piece]:
     return found
 
 
-def _begin(job: Mapping[str, Any], since: datetime) -> datetime:
-    """Of a job that is older than the ledger, its first row: a range of a month that was dropped is gone."""
-    if job["created_at"] >= since:
-        begin: datetime = job["created_at"]
-    else:
+def _begin(job: Mapping[str, Any], window: Window) -> datetime:
+    """Where a range of the ledger ends that reaches over the begin of the window.
+
+    Of a job that is older than the ledger, its first row: a range of a month that was dropped is gone.
+    """
+    begin: datetime
+    if job["created_at"] >= max(window.since, window.ledger_begin):
+        begin = job["created_at"]
+    elif job["previous"] is not None:
+        begin = max(window.since, job["previous"])
+    elif window.since < window.ledger_begin:
         begin = job["first_accounted"] - MOMENT if job["first_accounted"] else job["accounted_until"]
+    else:
+        begin = window.since
     return begin
 
 
@@ -110,6 +155,23 @@ def _at_changes(due: Sequence[Piece]) -> int:
         for both in pairwise(due)
         for change in both[1:]
     )
+
+
+def gaps_of(due: Sequence[Piece], entries: Sequence[Entry], until: datetime) -> list[Gap]:
+    """Which instants up to then differ, apart from those that may count under either of two definitions."""
+    found: list[Gap] = []
+    for piece in due:
+        if piece.expected is None:
+            continue
+        end = min(piece.until, until)
+        within = [entry for entry in entries if piece.after < entry.first <= end]
+        changes = [change for change in (piece.stretch.after, piece.stretch.until) if change < FOREVER]
+        found += [
+            gap
+            for gap in gaps(schedule_of(piece.stretch.definition), within, piece.after, end)
+            if not any(is_near(gap, change, TOLERANCE) for change in changes)
+        ]
+    return found
 
 
 def before_the_job(job: Mapping[str, Any], accounted: int, since: datetime) -> dict[str, Any]:
