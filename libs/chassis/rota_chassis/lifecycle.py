@@ -107,7 +107,7 @@ def _spare_the_collector() -> None:
     and batches of a thousand events made a collection of the young every few milliseconds.
     """
     gc.freeze()
-    gc.set_threshold(10_000, 20, 20)
+    gc.set_threshold(50_000, 20, 20)
 
 
 def _on_signal(lifetime: Lifetime, life: asyncio.Task[None]) -> None:

@@ -674,7 +674,8 @@ unannounced_results = Table(
 job_statistics = Table(
     "job_statistics",
     metadata,
-    Column("job_id", Uuid, ForeignKey("scheduled_jobs.id", ondelete="CASCADE"), primary_key=True),
+    # Held by a trigger, once per statement.
+    Column("job_id", Uuid, primary_key=True),
     _required("context_id", Uuid),
     _required("run_count", BigInteger, "0"),
     _required("error_count", BigInteger, "0"),

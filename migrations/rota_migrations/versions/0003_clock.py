@@ -431,21 +431,24 @@ def _hold_by_statement() -> None:
     for table in ("run_attempts", "agent_execution_results", "notifications"):
         op.execute(f"ALTER TABLE {table} DROP CONSTRAINT fk_{table}_context_id")
     op.execute("ALTER TABLE agent_execution_results DROP CONSTRAINT fk_agent_execution_results_schedule_id")
+    op.execute("ALTER TABLE job_statistics DROP CONSTRAINT fk_job_statistics_job_id")
     for function, owners, column in (
         ("rota_hold_contexts", "contexts", "context_id"),
-        ("rota_hold_jobs", "scheduled_jobs", "schedule_id"),
+        ("rota_hold_schedules", "scheduled_jobs", "schedule_id"),
+        ("rota_hold_jobs", "scheduled_jobs", "job_id"),
     ):
         op.execute(f"""
             CREATE FUNCTION {function}() RETURNS trigger
             LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
             DECLARE
-                wanted integer;
+                wanted uuid[];
                 held integer;
             BEGIN
-                SELECT count(DISTINCT {column}) INTO wanted FROM added;
+                -- As an array: of its size the planner knows something, and uses the index.
+                SELECT array_agg(DISTINCT {column}) INTO wanted FROM added WHERE {column} IS NOT NULL;
                 SELECT count(*) INTO held FROM (
-                    SELECT id FROM {owners} WHERE id IN (SELECT {column} FROM added) FOR KEY SHARE) o;
-                IF held < wanted THEN
+                    SELECT id FROM {owners} WHERE id = ANY (wanted) FOR KEY SHARE) o;
+                IF held < cardinality(wanted) THEN
                     RAISE foreign_key_violation USING MESSAGE = '{column} names what is not in {owners}';
                 END IF;
                 RETURN NULL;
@@ -453,7 +456,8 @@ def _hold_by_statement() -> None:
         """)
     held = {
         "rota_hold_contexts": ("occurrences", "run_attempts", "agent_execution_results", "notifications"),
-        "rota_hold_jobs": ("agent_execution_results",),
+        "rota_hold_schedules": ("agent_execution_results",),
+        "rota_hold_jobs": ("job_statistics",),
     }
     for function, tables in held.items():
         for table in tables:
@@ -478,16 +482,17 @@ def _hold_by_statement() -> None:
         FOR EACH ROW EXECUTE FUNCTION rota_drop_context()
     """)
     op.execute("""
-        CREATE FUNCTION rota_release_results() RETURNS trigger
+        CREATE FUNCTION rota_drop_job() RETURNS trigger
         LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
         BEGIN
             UPDATE agent_execution_results SET schedule_id = NULL WHERE schedule_id = OLD.id;
+            DELETE FROM job_statistics WHERE job_id = OLD.id;
             RETURN NULL;
         END $$
     """)
     op.execute("""
-        CREATE TRIGGER release_results AFTER DELETE ON scheduled_jobs
-        FOR EACH ROW EXECUTE FUNCTION rota_release_results()
+        CREATE TRIGGER drop_job AFTER DELETE ON scheduled_jobs
+        FOR EACH ROW EXECUTE FUNCTION rota_drop_job()
     """)
     op.execute("DROP INDEX ix_run_attempts_context_id")
     op.execute("DROP INDEX ix_run_attempts_ended_at")

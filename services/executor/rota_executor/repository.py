@@ -81,8 +81,9 @@ class Repository:
                 ON CONFLICT DO NOTHING
                 RETURNING run_id, attempt, started_at
             )
-            SELECT w.run_id, w.attempt, w.started_at, f.cancel_reason
-            FROM won w JOIN found f ON f.run_id = w.run_id
+            SELECT run_id, attempt, started_at, NULL FROM won
+            UNION ALL
+            SELECT run_id, attempt, NULL, cancel_reason FROM found WHERE cancel_reason IS NOT NULL
             """,
             {
                 **_messages(events),
@@ -91,7 +92,9 @@ class Repository:
                 "lease_seconds": self._lease_seconds,
             },
         )
-        return {AttemptKey(row[0], row[1]): Claimed(row[2], row[3]) for row in rows}
+        # Not joined by PostgreSQL: to it both are of unknown size, and it would compare each with each.
+        stops = {row[0]: row[3] for row in rows if row[2] is None}
+        return {AttemptKey(row[0], row[1]): Claimed(row[2], stops.get(row[0])) for row in rows if row[2]}
 
     async def standings(self, events: Sequence[JobDue]) -> dict[AttemptKey, Standing]:
         """Why attempts could not be claimed."""

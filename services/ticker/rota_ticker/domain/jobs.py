@@ -129,7 +129,6 @@ class Plan:
     """The timer as it is to be; `error` says why the job is never due."""
 
     job_id: UUID
-    context_id: UUID
     generation: int
     accounted_until: datetime
     next_run_at: datetime | None = None

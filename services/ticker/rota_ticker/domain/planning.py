@@ -90,7 +90,6 @@ def following_plan(job: Job, accounted: datetime, runs: int) -> Plan:
 def _plan(job: Job, accounted: datetime, following: datetime | None, runs: int) -> Plan:
     return Plan(
         job_id=job.id,
-        context_id=job.context_id,
         generation=job.generation,
         accounted_until=accounted,
         next_run_at=following,
@@ -103,9 +102,7 @@ def standstill(
     job: Job, accounted: datetime, runs: int, paused_at: datetime | None, error: str | None = None
 ) -> Plan:
     """The timer of a job that is not due until somebody changes it."""
-    return Plan(
-        job.id, job.context_id, job.generation, accounted, runs=runs, paused_at=paused_at, error=error
-    )
+    return Plan(job.id, job.generation, accounted, runs=runs, paused_at=paused_at, error=error)
 
 
 def unplannable(job: Job, timer: Timer, error: ScheduleError) -> Decision:

@@ -38,24 +38,18 @@ LOCK = f"""
 """
 
 SET = """
-    INSERT INTO job_timers AS t
-        (job_id, context_id, planned_generation, accounted_until, next_run_at, wake_at, runs, paused_at,
-         pause_reason, error)
-    SELECT u.job_id, u.context_id, u.generation, u.accounted_until, u.next_run_at, u.wake_at, u.runs, u.paused_at,
-           NULL, u.error
-    FROM unnest(CAST(:job_ids AS uuid[]), CAST(:context_ids AS uuid[]), CAST(:generations AS bigint[]),
+    UPDATE job_timers t
+    SET planned_generation = u.generation, accounted_until = u.accounted_until, next_run_at = u.next_run_at,
+        wake_at = u.wake_at, runs = u.runs,
+        failures_in_a_row = CASE WHEN u.paused_at IS NULL AND t.paused_at IS NOT NULL
+                                 THEN 0 ELSE t.failures_in_a_row END,
+        pause_reason = CASE WHEN u.paused_at IS NULL THEN NULL ELSE t.pause_reason END,
+        paused_at = u.paused_at, error = u.error
+    FROM unnest(CAST(:job_ids AS uuid[]), CAST(:generations AS bigint[]),
                 CAST(:accounted AS timestamptz[]), CAST(:nexts AS timestamptz[]), CAST(:wakes AS timestamptz[]),
                 CAST(:runs AS int[]), CAST(:paused AS timestamptz[]), CAST(:errors AS text[]))
-        AS u (job_id, context_id, generation, accounted_until, next_run_at, wake_at, runs, paused_at, error)
-    JOIN scheduled_jobs j ON j.id = u.job_id
-    ON CONFLICT (job_id) DO UPDATE
-    SET planned_generation = excluded.planned_generation, accounted_until = excluded.accounted_until,
-        next_run_at = excluded.next_run_at, wake_at = excluded.wake_at, runs = excluded.runs,
-        failures_in_a_row = CASE WHEN excluded.paused_at IS NULL AND t.paused_at IS NOT NULL
-                                 THEN 0 ELSE t.failures_in_a_row END,
-        pause_reason = CASE WHEN excluded.paused_at IS NULL THEN NULL ELSE t.pause_reason END,
-        paused_at = excluded.paused_at, error = excluded.error
-    WHERE t.planned_generation <= excluded.planned_generation
+        AS u (job_id, generation, accounted_until, next_run_at, wake_at, runs, paused_at, error)
+    WHERE t.job_id = u.job_id AND t.planned_generation <= u.generation
 """
 
 # A new job is to be accounted for since its creation.
@@ -133,7 +127,6 @@ async def set_all(connection: Connection, plans: Sequence[Plan]) -> None:
         SET,
         {
             "job_ids": [plan.job_id for plan in plans],
-            "context_ids": [plan.context_id for plan in plans],
             "generations": [plan.generation for plan in plans],
             "accounted": [plan.accounted_until for plan in plans],
             "nexts": [plan.next_run_at for plan in plans],
