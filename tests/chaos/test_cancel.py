@@ -82,6 +82,38 @@ async def test_a_queued_run_never_begins(system: System) -> None:
     assert len(await executions_of(system, context, at_least=1)) == 1
 
 
+async def test_a_run_that_waits_for_its_retry_ends_with_a_result(system: System) -> None:
+    """Cancelled in the backoff after its first failure, it ran: the record and the bell say who ended it."""
+    context = await system.many_jobs(1, model="scripted:fail", retries=3, backoff_seconds=3600)
+    await system.make_due(context)
+
+    async def waits() -> bool:
+        return bool(
+            await system.world.sql(
+                "SELECT 1 FROM occurrences WHERE context_id = :c AND state = 'queued' AND attempt = 2",
+                c=context,
+            )
+        )
+
+    await eventually(waits, seconds=60, what="the retry to wait")
+    [run_id] = await runs_of(system, context)
+    await cancel(system, run_id)
+    run = await system.a_result(str(run_id))
+    assert (run["status"], run["error_kind"], run["attempt"]) == ("error", "cancelled", 2)
+    await system.all_accounted_for(context, 1)
+    [row] = await system.world.sql("SELECT * FROM occurrences WHERE context_id = :c", c=context)
+    assert (row.disposition, row.reason_code) == ("ran", "cancelled")
+    assert row.cancel_reason in run["error_message"]
+    assert row.cancel_reason.endswith(": not today")
+    [told] = await system.world.sql("SELECT * FROM notifications WHERE context_id = :c", c=context)
+    assert (told.category, told.body) == ("error", run["error_message"])
+    kinds = await system.world.sql(
+        "SELECT outcome ->> 'error_kind' AS kind FROM run_attempts WHERE run_id = :r ORDER BY attempt",
+        r=run_id,
+    )
+    assert [one.kind for one in kinds] == ["model_error", "cancelled"]
+
+
 async def test_a_frozen_executor_stops_the_run_when_it_wakes(system: System) -> None:
     """I3: cancelled while its executor was frozen, the run ends as cancelled by whoever holds it then."""
     context, run_id = await a_sleeping_run(system)

@@ -226,6 +226,7 @@ class System:
         tool: str | None = None,
         arguments: Mapping[str, Any] | None = None,
         retries: int = 0,
+        backoff_seconds: int = 30,
         at_once: int = 1000,
     ) -> UUID:
         """A context of jobs that are due far in the future, planned; its id."""
@@ -233,8 +234,9 @@ class System:
         await self.world.an_agent(name="worker", model=model, context_id=context)
         await self.world.sql(
             "INSERT INTO scheduled_jobs"
-            " (context_id, name, cron_expression, agent_name, skill_prompt, tool, arguments, max_retries)"
-            " SELECT :c, 'job ' || n, '0 0 1 1 *', 'worker', :p, :t, CAST(:a AS jsonb), :r"
+            " (context_id, name, cron_expression, agent_name, skill_prompt, tool, arguments, max_retries,"
+            " retry_backoff_seconds)"
+            " SELECT :c, 'job ' || n, '0 0 1 1 *', 'worker', :p, :t, CAST(:a AS jsonb), :r, :b"
             " FROM generate_series(1, :n) n",
             c=context,
             n=count,
@@ -242,6 +244,7 @@ class System:
             t=tool,
             a=json.dumps(arguments or {}),
             r=retries,
+            b=backoff_seconds,
         )
 
         async def planned() -> bool:

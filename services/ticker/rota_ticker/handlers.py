@@ -14,11 +14,13 @@ from rota_contracts.codec import decode_outcomes
 from rota_contracts.events import JobCompleted, JobPaused
 from rota_store import Connection, Database
 from rota_ticker import metrics
+from rota_ticker.domain.accounting import CANCELLED, Verdict
 from rota_ticker.domain.admission import admissible
 from rota_ticker.domain.attempts import Dispatched, ending_reason, pause_reason, retry_delay, streaks
 from rota_ticker.domain.changes import replan
 from rota_ticker.domain.jobs import Decision, Occurrence, Standing
 from rota_ticker.domain.leaps import NO_LEAP, Look, leap_between
+from rota_ticker.domain.overlap import REPLACED
 from rota_ticker.domain.placing import first_attempt, placed
 from rota_ticker.domain.planning import decide
 from rota_ticker.domain.requests import admit
@@ -170,12 +172,22 @@ class Ticker:
     async def _replace(self, connection: Connection, job_ids: Iterable[UUID], news: News) -> None:
         """Overlap `cancel_other`: what waits is skipped, what runs is asked to stop."""
         await ledger.lock_admission(connection)
-        reason = "a newer run of the job takes its place"
-        open_ones = await ledger.open_of(connection, job_ids)
-        waiting = {key: reason for key, state in open_ones if state == "queued"}
-        running = {key: reason for key, state in open_ones if state == "dispatched"}
-        news.closed += await ledger.close(connection, waiting, "skipped", "replaced", state="queued")
-        news.cancelled += await ledger.cancel(connection, running)
+        reasons = dict.fromkeys(await ledger.open_of(connection, job_ids), REPLACED.reason)
+        await self._stop(connection, reasons, REPLACED, news)
+
+    async def _stop(
+        self, connection: Connection, reasons: Mapping[ledger.Key, str], verdict: Verdict, news: News
+    ) -> None:
+        """Closes what waits, asks what runs to stop; what ran before and waits to run again ends as a run.
+
+        That is dispatched at once, whatever room there is: an executor writes its end without beginning it.
+        """
+        news.closed += await ledger.close(
+            connection, reasons, verdict.disposition, verdict.reason_code, state="queued"
+        )
+        ending = await ledger.end_retries(connection, reasons, DISPATCH_GRACE)
+        await self._with_jobs(connection, ending, news)
+        news.cancelled += await ledger.cancel(connection, reasons)
 
     async def _admit(self, connection: Connection, contexts: Iterable[UUID], news: News) -> None:
         """Dispatches what fits into the room of these contexts."""
@@ -243,10 +255,9 @@ class Ticker:
             if asked:
                 await ledger.lock_admission(connection)
                 reasons = {(one.run_id, one.scheduled_for): one.reason for one in asked}
-                news.closed += await ledger.close(connection, reasons, "skipped", "cancelled", state="queued")
-                news.cancelled += await ledger.cancel(connection, reasons)
+                await self._stop(connection, reasons, CANCELLED, news)
         await self._tell(news)
-        done = len(news.closed) + len(news.cancelled)
+        done = len(news.closed) + len(news.cancelled) + len(news.runs)
         if done < len(asked):  # somebody was moving the others on just now
             self.wake.set()
         if not asked:

@@ -11,8 +11,10 @@ from rota_contracts.events import JobClosed, JobPaused
 from rota_ticker.handlers import Ticker
 from tests.support.completions import a_completion
 from tests.support.eventually import eventually
-from tests.support.ticking import a_request, a_ticker, ledger, make_due, said
+from tests.support.ticking import a_request, a_ticker, dues, ledger, make_due, said
 from tests.support.world import World
+
+DAY = timedelta(days=1)
 
 
 async def a_waiting_run(world: World, job_id: UUID, **columns: Any) -> UUID:
@@ -202,6 +204,45 @@ async def test_a_newer_run_takes_the_place_of_what_waits_and_stops_what_runs(wor
     assert newer.state == "queued"
     await finish(world, ticker, running, status="error", error_kind="cancelled", error_message="replaced")
     assert await state(world, newer.run_id) == "dispatched"
+
+
+@pytest.mark.parametrize("by", ["a person", "a newer run"])
+async def test_what_ran_before_and_waits_to_run_again_is_ended_by_an_executor(world: World, by: str) -> None:
+    """It goes out at once, though the context is full, and ends as a run: with its result."""
+    ticker = await a_ticker(world)
+    context = await world.a_context(max_concurrent_runs=1)
+    job = await world.a_job(context, overlap_policy="cancel_other")
+    await ticker.plan()
+    await world.an_occurrence(await world.a_job(context))
+    retry = await a_waiting_run(world, job, attempt=2, failures=1, not_before=datetime.now(UTC) + DAY)
+    if by == "a person":
+        await cancel(world, retry)
+        assert await ticker.take_cancellations() == 1
+        assert await ticker.take_cancellations() == 0
+        reason = "cancelled by ada"
+    else:
+        await make_due(world, job)
+        await ticker.fire()
+        reason = "a newer run of the job takes its place"
+    [row] = await ledger(world, run_id=retry)
+    assert (row.state, row.attempt, row.cancel_reason) == ("dispatched", 2, reason)
+    assert [(event.run_id, event.attempt) for event in await dues(world)] == [(retry, 2)]
+    await finish(world, ticker, retry, status="error", error_kind="cancelled", error_message=reason)
+    [row] = await ledger(world, run_id=retry)
+    assert (row.disposition, row.reason_code, row.reason) == ("ran", "cancelled", f"cancelled: {reason}")
+    assert not [event for event in await said(world) if isinstance(event, JobClosed)]
+
+
+async def test_a_run_that_fails_while_it_is_asked_to_stop_waits_for_no_backoff(world: World) -> None:
+    ticker = await a_ticker(world)
+    job = await world.a_job(await world.a_context(), max_retries=1, retry_backoff_seconds=3600)
+    run = await world.an_occurrence(job)
+    await cancel(world, run)
+    assert await ticker.take_cancellations() == 1
+    await finish(world, ticker, run, status="error", final=False, error_kind="model_error")
+    assert await ticker.admit_waiting() == 1
+    [row] = await ledger(world, run_id=run)
+    assert (row.state, row.attempt, row.cancel_reason) == ("dispatched", 2, "cancelled by ada")
 
 
 async def test_a_job_that_fails_too_often_is_paused_with_the_reason_until_somebody_resumes_it(

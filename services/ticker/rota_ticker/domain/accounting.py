@@ -27,6 +27,7 @@ class Verdict(NamedTuple):
 
 PAUSED = Verdict("suppressed", "paused", "the job was paused")
 EXCLUDED = Verdict("suppressed", "excluded", "the job leaves this time out")
+CANCELLED = Verdict("skipped", "cancelled", "somebody cancelled it")
 TOO_OLD = Verdict("missed", "catch_up_window", "nobody was there, and it is older than the catch-up window")
 NO_CATCH_UP = Verdict("missed", "catch_up_off", "nobody was there, and the job does not catch up")
 OVER_CAP = Verdict("missed", "catch_up_cap", "nobody was there, and more recent ones fill the catch-up")

@@ -56,12 +56,12 @@ def retry_delay(
 ) -> timedelta:
     """How long to wait before the next attempt, after the `failures`-th failure.
 
-    Exponential doubles; a quarter of it is jitter, stable per run and failure, so that what failed
-    together does not come back together.
+    Exponential doubles up to `longest_seconds`. Of either, a quarter is jitter, stable per run and failure,
+    so that what failed together does not come back together.
     """
-    if backoff == "fixed":
-        return timedelta(seconds=first_seconds)
-    seconds = min(first_seconds * 2 ** min(failures - 1, 30), longest_seconds)
+    seconds = first_seconds
+    if backoff == "exponential":
+        seconds = min(first_seconds * 2 ** min(failures - 1, 30), longest_seconds)
     jitter = effective(run_id, ORIGIN + timedelta(seconds=failures), MILLION) - ORIGIN
     share: float = jitter / timedelta(seconds=MILLION)
     return timedelta(seconds=seconds * (0.75 + 0.25 * share))

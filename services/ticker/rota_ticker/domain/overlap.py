@@ -11,6 +11,7 @@ from rota_ticker.domain.jobs import Job, Occurrence, Overlap, Standing
 
 BUSY = Verdict("skipped", "overlap", "the previous run was still open")
 BUFFERED = Verdict("skipped", "overlap", "another run was already waiting for the previous one")
+REPLACED = Verdict("skipped", "replaced", "a newer run of the job takes its place")
 
 
 def verdict_of(policy: Overlap, standing: Standing) -> Verdict | None:

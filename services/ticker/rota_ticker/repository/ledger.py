@@ -178,6 +178,7 @@ CLOSE = f"""
     FROM unnest(CAST(:run_ids AS uuid[]), CAST(:instants AS timestamptz[]), CAST(:reasons AS text[]))
         AS u (run_id, scheduled_for, reason)
     WHERE o.run_id = u.run_id AND o.scheduled_for = u.scheduled_for AND o.state = :state
+      AND (o.state <> 'queued' OR o.attempt = 1)
     RETURNING {CLOSED}
 """
 
@@ -218,7 +219,8 @@ FAILED = """
 QUEUE_RETRIES = """
     UPDATE occurrences o
     SET state = 'queued', attempt = o.attempt + 1, failures = o.failures + 1, dispatched_at = NULL, check_at = NULL,
-        expires_at = NULL, not_before = clock_timestamp() + u.delay
+        expires_at = NULL,
+        not_before = clock_timestamp() + CASE WHEN o.cancelled_at IS NULL THEN u.delay ELSE interval '0' END
     FROM unnest(CAST(:run_ids AS uuid[]), CAST(:instants AS timestamptz[]), CAST(:delays AS interval[]))
         AS u (run_id, scheduled_for, delay)
     WHERE o.run_id = u.run_id AND o.scheduled_for = u.scheduled_for AND o.state <> 'closed'
@@ -252,7 +254,7 @@ UNHEARD_OUTCOMES = """
 """
 
 OPEN_OF_JOBS = """
-    SELECT o.run_id, o.scheduled_for, o.state FROM occurrences o
+    SELECT o.run_id, o.scheduled_for FROM occurrences o
     WHERE o.job_id = ANY (CAST(:job_ids AS uuid[])) AND o.closed_at IS NULL
 """
 
@@ -269,6 +271,18 @@ CANCEL = """
     UPDATE occurrences o SET cancelled_at = clock_timestamp(), cancel_reason = r.reason
     FROM running r WHERE o.run_id = r.run_id AND o.scheduled_for = r.scheduled_for
     RETURNING o.run_id, o.job_id, o.context_id, o.cancel_reason
+"""
+
+# What has run before and is not to run again: its executor finds that it is cancelled, and ends it.
+END_RETRIES = f"""
+    UPDATE occurrences o
+    SET state = 'dispatched', dispatched_at = clock_timestamp(),
+        check_at = clock_timestamp() + CAST(:grace AS interval), cancelled_at = clock_timestamp(),
+        cancel_reason = u.reason
+    FROM unnest(CAST(:run_ids AS uuid[]), CAST(:instants AS timestamptz[]), CAST(:reasons AS text[]))
+        AS u (run_id, scheduled_for, reason)
+    WHERE o.run_id = u.run_id AND o.scheduled_for = u.scheduled_for AND o.state = 'queued' AND o.attempt > 1
+    RETURNING {RUN}
 """
 
 # How long an outcome that was written within its lease may be on its way to its commit.
@@ -377,7 +391,7 @@ async def check_soon(database: Database, keys: Sequence[Key]) -> None:
 async def close(
     connection: Connection, reasons: Mapping[Key, str], disposition: Disposition, code: str, *, state: str
 ) -> list[Closed]:
-    """Closes those that are still in `state`, without a run."""
+    """Closes those that are still in `state` without a run; of what is queued, only what has not run before."""
     rows = await connection.fetch(
         CLOSE,
         {
@@ -429,10 +443,17 @@ async def unheard_outcomes(database: Database, after: timedelta) -> list[bytes]:
     return [row[0].encode() for row in await database.fetch(UNHEARD_OUTCOMES, {"after": after})]
 
 
-async def open_of(connection: Connection, job_ids: Iterable[UUID]) -> list[tuple[Key, str]]:
-    """The open occurrences of the jobs with their states."""
-    rows = await connection.fetch(OPEN_OF_JOBS, {"job_ids": list(job_ids)})
-    return [((row[0], row[1]), row[2]) for row in rows]
+async def open_of(connection: Connection, job_ids: Iterable[UUID]) -> list[Key]:
+    """The open occurrences of the jobs."""
+    return [(row[0], row[1]) for row in await connection.fetch(OPEN_OF_JOBS, {"job_ids": list(job_ids)})]
+
+
+async def end_retries(
+    connection: Connection, reasons: Mapping[Key, str], grace: timedelta
+) -> list[Dispatched]:
+    """Dispatches those that wait for another attempt, to be ended with the reason instead."""
+    values = {**_keys(list(reasons)), "reasons": list(reasons.values()), "grace": grace}
+    return _runs(await connection.fetch(END_RETRIES, values))
 
 
 async def cancel(connection: Connection, reasons: Mapping[Key, str]) -> list[Cancelled]:
