@@ -112,3 +112,30 @@ async def test_a_one_off_that_has_run_is_due_no_more_and_says_so(
     assert "Nothing is due then" in later["answer"]
     assert later["answer"].endswith(f"the last before is {at:%Y-%m-%d %H:%M:%S} UTC, there is none after.")
     assert (await person.get("/doctor"))["differences"] == []
+
+
+async def test_what_was_asked_for_at_the_end_of_one_pause_does_not_hold_for_the_next(
+    person: Person, world: World, ticker: Ticker
+) -> None:
+    """Enabled with `all` once; a later pause, until an instant and then lifted, is not made up for."""
+    job = await person.job(await person.context(), cron_expression="* * * * *", catch_up_policy="all")
+    path = f"/jobs/{job['id']}"
+    for pause in ({"is_enabled": False}, {"paused_until": text(now() + DAY)}):
+        await person.post(f"{path}/toggle", {"is_enabled": False}, status=200)
+        await person.post(f"{path}/toggle", {"is_enabled": True, "catch_up": "all"}, status=200)
+        assert await world.value("SELECT resume_catch_up FROM scheduled_jobs") == "all"
+        answer = await person.http.patch(f"/api/v1{path}", json=pause)
+        assert answer.json()["status"] == "paused"
+        assert await world.value("SELECT resume_catch_up FROM scheduled_jobs") == "none"
+    await aged(world, job, timedelta(minutes=30))
+    await world.sql(
+        "UPDATE job_revisions SET valid_from = valid_from - interval '30 min',"
+        " valid_until = valid_until - interval '30 min'"
+    )
+    await person.http.patch(f"/api/v1{path}", json={"paused_until": None})
+    await fired(ticker)
+    entered = await ledger(world)
+    assert {row.disposition for row in entered if row.scheduled_for < now() - timedelta(minutes=1)} == {
+        "suppressed"
+    }
+    assert sum(row.instants for row in entered) >= 29

@@ -1,7 +1,7 @@
 """What becomes of instants that nobody was there for, at the edges."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -119,6 +119,28 @@ def test_jitter_is_no_lateness() -> None:
     assert (early.occurrences, early.plan.wake_at) == ((), start)
     [row] = decide(job, timer, start, NOBODY).occurrences
     assert (row.disposition, row.effective_at) == (None, start)
+
+
+def test_jitter_beyond_the_period_keeps_the_order_and_loses_none() -> None:
+    """The API refuses it; written past that, each instant still runs once, within its jitter."""
+    job = a_job(
+        cron_expression="* * * * *", jitter_seconds=300, catch_up_policy="all", overlap_policy="allow"
+    )
+    begin, minute = at("2026-03-02 09:00"), timedelta(minutes=1)
+    timer = a_timer(job, accounted=begin, following=begin + minute)
+    now, instants = begin + 6 * minute, list[datetime]()
+    while len(instants) < 500:
+        decision = decide(job, timer, now, NOBODY)
+        for row in decision.occurrences:
+            assert (row.disposition, row.instants) == (None, 1)
+            assert row.effective_at <= now <= row.scheduled_for + timedelta(seconds=300)
+            instants.append(row.scheduled_for)
+        plan = decision.plan
+        timer = a_timer(job, accounted=plan.accounted_until, following=plan.next_run_at)
+        assert plan.wake_at is not None
+        assert plan.wake_at > now
+        now = plan.wake_at
+    assert instants == [begin + number * minute for number in range(1, len(instants) + 1)]
 
 
 def test_what_was_to_start_after_the_pause_began_shares_its_fate() -> None:

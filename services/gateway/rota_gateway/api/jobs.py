@@ -106,6 +106,8 @@ async def update_job(job_id: UUID, patch: JobPatch, unit: CurrentUnit) -> Job:
         changes["calendar_dates"] = calendar_dates(definition, around)
     if sent.get("is_enabled") and (await _row(unit, job_id))["is_paused_by_ticker"]:
         changes["is_enabled"] = True
+    if "paused_until" in changes:
+        changes["resume_catch_up"] = "none"
     if "is_enabled" in changes:
         changes |= _switch(changes["is_enabled"], unit, await clock.now(unit.connection))
     return await _update(unit, job_id, changes)
@@ -130,9 +132,9 @@ async def toggle_job(job_id: UUID, unit: CurrentUnit, toggle: Annotated[Toggle |
 
 
 def _switch(is_enabled: bool, unit: Unit, now: datetime, catch_up: str = "none") -> dict[str, Any]:
-    """What changes along with `is_enabled`."""
+    """What changes along with `is_enabled`; what was asked for at the end of a pause counts for that one."""
     if not is_enabled:
-        return {"pause_reason": None, "paused_by": unit.caller.id}
+        return {"pause_reason": None, "paused_by": unit.caller.id, "resume_catch_up": "none"}
     return {
         "pause_reason": None,
         "paused_by": None,
