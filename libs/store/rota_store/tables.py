@@ -472,6 +472,8 @@ job_timers = Table(
     _instant("next_run_at"),
     # When the ticker must look again: next_run_at and its jitter, or the end of a pause.
     _instant("wake_at"),
+    # Among those that wake at the same instant.
+    _required("turn", Integer, "0"),
     # Towards max_runs and auto_pause_after.
     _required("runs", Integer, "0"),
     _required("failures_in_a_row", Integer, "0"),
@@ -480,7 +482,18 @@ job_timers = Table(
     Column("pause_reason", Text),
     # Why this job cannot be planned, for people.
     Column("error", Text),
-    Index("ix_job_timers_wake_at", "wake_at", postgresql_where=text("wake_at IS NOT NULL")),
+    Index("ix_job_timers_wake_at", "wake_at", "turn", postgresql_where=text("wake_at IS NOT NULL")),
+)
+
+# Events whose publication is not confirmed and that no other row would have said again: of each transaction
+# of the ticker one row, with what it closed and paused.
+unpublished_events = Table(
+    "unpublished_events",
+    metadata,
+    _id(),
+    Column("types", ARRAY(Text), nullable=False),
+    Column("payloads", ARRAY(Text), nullable=False),
+    _instant("created_at", now=True),
 )
 
 occurrences = Table(

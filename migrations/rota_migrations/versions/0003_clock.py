@@ -40,7 +40,10 @@ WRITES = {
         "run_cancellations": "SELECT, INSERT",
         "ledger_audits": "SELECT, INSERT, UPDATE",
     },
-    "rota_ticker": {"occurrences": "SELECT, INSERT, UPDATE"},
+    "rota_ticker": {
+        "occurrences": "SELECT, INSERT, UPDATE",
+        "unpublished_events": "SELECT, INSERT, UPDATE, DELETE",
+    },
     "rota_executor": {
         "unpublished_outcomes": "SELECT, INSERT, DELETE",
         "tool_effects": "SELECT, INSERT, UPDATE",
@@ -207,6 +210,7 @@ def _extend_timers() -> None:
             ADD COLUMN context_id uuid,
             ADD COLUMN accounted_until timestamptz,
             ADD COLUMN wake_at timestamptz,
+            ADD COLUMN turn integer NOT NULL DEFAULT 0,
             ADD COLUMN runs integer NOT NULL DEFAULT 0,
             ADD COLUMN failures_in_a_row integer NOT NULL DEFAULT 0,
             ADD COLUMN paused_at timestamptz,
@@ -224,7 +228,7 @@ def _extend_timers() -> None:
             ALTER COLUMN context_id SET NOT NULL, ALTER COLUMN accounted_until SET NOT NULL
     """)
     op.execute("DROP INDEX ix_job_timers_next_run_at")
-    op.execute("CREATE INDEX ix_job_timers_wake_at ON job_timers (wake_at) WHERE wake_at IS NOT NULL")
+    op.execute("CREATE INDEX ix_job_timers_wake_at ON job_timers (wake_at, turn) WHERE wake_at IS NOT NULL")
     op.execute("ALTER TABLE job_statistics ADD COLUMN context_id uuid")
     op.execute("""
         UPDATE job_statistics s SET context_id = j.context_id FROM scheduled_jobs j WHERE j.id = s.job_id
@@ -410,6 +414,14 @@ def _narrow_confirmations() -> None:
         SELECT run_id, created_at FROM agent_execution_results WHERE announced_at IS NULL
     """)
     op.execute("ALTER TABLE agent_execution_results DROP COLUMN announced_at")
+    op.execute("""
+        CREATE TABLE unpublished_events (
+            id uuid NOT NULL DEFAULT gen_random_uuid() CONSTRAINT pk_unpublished_events PRIMARY KEY,
+            types text[] NOT NULL,
+            payloads text[] NOT NULL,
+            created_at timestamptz NOT NULL DEFAULT now()
+        )
+    """)
     # The bell needs no delivery: a notification is in it by being written.
     op.execute("DELETE FROM deliveries WHERE channel = 'in_app'")
     op.execute("""

@@ -1,9 +1,10 @@
 """The story of the ticker: plan, fire, admit, dispatch, follow what was dispatched until it has ended."""
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -25,13 +26,15 @@ from rota_ticker.domain.placing import first_attempt, placed
 from rota_ticker.domain.planning import decide
 from rota_ticker.domain.requests import admit
 from rota_ticker.news import News
-from rota_ticker.repository import jobs, ledger, requests, timers
+from rota_ticker.repository import admission, endings, jobs, ledger, requests, timers, unpublished
 from rota_ticker.repository.glance import Glance, look
 
 log = logs.logger(__name__)
 
 # Whoever dispatched an occurrence says so at once; unless somebody has begun it by then, it is said again.
 DISPATCH_GRACE = timedelta(seconds=5)
+# What a ticker has committed it says at once; after this, somebody else does.
+UNPUBLISHED_AFTER = timedelta(seconds=5)
 NOBODY = Standing()
 
 
@@ -69,46 +72,49 @@ class Ticker:
             self._requests_horizon = glance.horizon
         return glance
 
+    @contextlib.asynccontextmanager
+    async def _deciding(self) -> AsyncIterator[tuple[Connection, News]]:
+        """A transaction, and what it does; told after the commit, and kept until it is told."""
+        news = News()
+        async with self._database.transaction() as connection:
+            yield connection, news
+            if lasting := news.lasting():
+                news.kept_as = await unpublished.keep(connection, lasting)
+        await self._tell(news)
+
     async def plan(self) -> int:
         """Sets the timers of a batch of jobs that are new or changed; how many."""
-        async with self._database.transaction() as connection:
+        async with self._deciding() as (connection, news):
             changed, last = await jobs.changed(connection, self._jobs_horizon, self._batch_size)
             if changed:
                 found = await timers.lock(connection, [job.id for job in changed])
                 now = await timers.clock(connection)
                 due = [timers.Due(job, found[job.id], now) for job in changed if job.id in found]
-                news = await self._decide(
-                    connection, [one for one in due if one.timer.planned_generation < one.job.generation]
-                )
-        if changed:
-            # What is before both the last one and the horizon is planned: not to be looked through again.
-            self._jobs_horizon = str(min(int(last), int(self._horizon)))
-            await self._tell(news)
-        else:
-            self._jobs_horizon = self._horizon
+                stale = [one for one in due if one.timer.planned_generation < one.job.generation]
+                await self._decide(connection, stale, news)
+        # What is before both the last one and the horizon is planned: not to be looked through again.
+        self._jobs_horizon = str(min(int(last), int(self._horizon))) if changed else self._horizon
         return len(changed)
 
     async def fire(self) -> int:
         """Claims a batch of due timers, enters what became due, advances them; how many."""
-        async with self._database.transaction() as connection:
+        async with self._deciding() as (connection, news):
             due = await timers.due(connection, self._batch_size)
-            if not due:
-                return 0
-            news = await self._decide(connection, due)
+            if due:
+                await self._decide(connection, due, news)
         for one in due:
             if one.timer.next_run_at is not None:
                 metrics.LATENESS.observe((one.now - one.timer.next_run_at).total_seconds())
-        await self._tell(news)
         return len(due)
 
-    async def _decide(self, connection: Connection, due: Sequence[timers.Due]) -> News:
+    async def _decide(self, connection: Connection, due: Sequence[timers.Due], news: News) -> None:
         """Decides on timers that are locked, and writes what follows.
 
         What another ticker has planned already for a newer definition than was read here is left alone.
         """
         due = [one for one in due if one.timer.planned_generation <= one.job.generation]
-        known = {one.job.id: one.job for one in due}
-        standings = await ledger.standings(connection, known)
+        news.jobs |= {one.job.id: one.job for one in due}
+        standings = await ledger.standings(connection, [one.job.id for one in due])
         stale = [one for one in due if one.timer.planned_generation != one.job.generation]
         past = (
             await jobs.revisions(connection, [(one.job.id, one.timer.planned_generation) for one in stale])
@@ -122,7 +128,7 @@ class Ticker:
                 decisions.append(replan(job, timer, past.get(job.id, []), now, standing))
             else:
                 decisions.append(decide(job, timer, now, standing))
-        return await self._write(connection, decisions, standings, News(jobs=known))
+        await self._write(connection, decisions, standings, news)
 
     async def _write(
         self,
@@ -130,7 +136,7 @@ class Ticker:
         decisions: Sequence[Decision],
         standings: Mapping[UUID, Standing],
         news: News,
-    ) -> News:
+    ) -> None:
         if replaced := {decision.plan.job_id for decision in decisions if decision.cancels_others}:
             await self._replace(connection, replaced, news)
         rows = [row for decision in decisions for row in decision.occurrences]
@@ -144,7 +150,6 @@ class Ticker:
                     job_id=str(decision.plan.job_id),
                     reason=decision.plan.error,
                 )
-        return news
 
     async def _enter(
         self,
@@ -159,8 +164,8 @@ class Ticker:
         contexts = {row.context_id for row in rows if not row.disposition}
         going: set[UUID] = set()
         if contexts:
-            await ledger.lock_admission(connection)
-            rooms, now = await ledger.rooms(connection, contexts)
+            await admission.lock_admission(connection)
+            rooms, now = await admission.rooms(connection, contexts)
             going = placed(rows, rooms, standings, now)
         entered = await ledger.enter(connection, rows, going, DISPATCH_GRACE)
         new = [row for row in rows if row.run_id in entered]
@@ -171,7 +176,7 @@ class Ticker:
 
     async def _replace(self, connection: Connection, job_ids: Iterable[UUID], news: News) -> None:
         """Overlap `cancel_other`: what waits is skipped, what runs is asked to stop."""
-        await ledger.lock_admission(connection)
+        await admission.lock_admission(connection)
         reasons = dict.fromkeys(await ledger.open_of(connection, job_ids), REPLACED.reason)
         await self._stop(connection, reasons, REPLACED, news)
 
@@ -185,7 +190,7 @@ class Ticker:
         news.closed += await ledger.close(
             connection, reasons, verdict.disposition, verdict.reason_code, state="queued"
         )
-        ending = await ledger.end_retries(connection, reasons, DISPATCH_GRACE)
+        ending = await admission.end_retries(connection, reasons, DISPATCH_GRACE)
         await self._with_jobs(connection, ending, news)
         news.cancelled += await ledger.cancel(connection, reasons)
 
@@ -193,14 +198,14 @@ class Ticker:
         """Dispatches what fits into the room of these contexts."""
         if not (concerned := list(contexts)):
             return
-        await ledger.lock_admission(connection)
-        waiting = await ledger.candidates(connection, concerned, self._batch_size)
+        await admission.lock_admission(connection)
+        waiting = await admission.candidates(connection, concerned, self._batch_size)
         chosen = admissible(waiting, self._batch_size)
         if not chosen:
             return
         # What a limit holds back took the place of others: those are found when it is looked again.
         news.is_cut = news.is_cut or len(chosen) == self._batch_size or len(chosen) < len(waiting)
-        runs = await ledger.dispatch(
+        runs = await admission.dispatch(
             connection, [(one.run_id, one.scheduled_for) for one in chosen], DISPATCH_GRACE
         )
         await self._with_jobs(connection, runs, news)
@@ -218,21 +223,16 @@ class Ticker:
 
     async def admit_waiting(self) -> int:
         """Closes what has waited too long, dispatches what waits and fits in by now; how many."""
-        news = News()
-        async with self._database.transaction() as connection:
-            contexts = await ledger.waiting_contexts(connection)
-            if not contexts:
-                return 0
-            await ledger.lock_admission(connection)
-            news.closed += await ledger.expire(connection)
-            await self._admit(connection, contexts, news)
-        await self._tell(news)
+        async with self._deciding() as (connection, news):
+            if contexts := await admission.waiting_contexts(connection):
+                await admission.lock_admission(connection)
+                news.closed += await ledger.expire(connection)
+                await self._admit(connection, contexts, news)
         return len(news.closed) + len(news.runs)
 
     async def take_requests(self) -> int:
         """Enters requested runs into the ledger; how many."""
-        news = News()
-        async with self._database.transaction() as connection:
+        async with self._deciding() as (connection, news):
             new, is_all = await requests.new(connection, self._requests_horizon, self._batch_size)
             if new:
                 news.jobs |= {request.job.id: request.job for request in new}
@@ -241,7 +241,6 @@ class Ticker:
                 if replaced:
                     await self._replace(connection, replaced, news)
                 await self._enter(connection, rows, standings, news)
-        await self._tell(news)
         if is_all:
             # No further: a request is read only once the timer of its job is there to be locked.
             self._requests_horizon = self._jobs_horizon
@@ -249,14 +248,12 @@ class Ticker:
 
     async def take_cancellations(self) -> int:
         """Takes what people want ended to the ledger; how many."""
-        news = News()
-        async with self._database.transaction() as connection:
+        async with self._deciding() as (connection, news):
             asked = await requests.cancellations(connection, self._cancellations_horizon, self._batch_size)
             if asked:
-                await ledger.lock_admission(connection)
+                await admission.lock_admission(connection)
                 reasons = {(one.run_id, one.scheduled_for): one.reason for one in asked}
                 await self._stop(connection, reasons, CANCELLED, news)
-        await self._tell(news)
         done = len(news.closed) + len(news.cancelled) + len(news.runs)
         if done < len(asked):  # somebody was moving the others on just now
             self.wake.set()
@@ -269,23 +266,21 @@ class Ticker:
         """Closes runs that ended, queues retries, pauses what fails too often, admits the next ones."""
         ended = [event for event in events if event.final]
         failed = [event for event in events if not event.final]
-        news = News()
-        async with self._database.transaction() as connection:
+        async with self._deciding() as (connection, news):
             failing = await timers.lock_failing(
                 connection,
                 {event.job_id for event in ended},
                 {event.job_id for event in ended if event.status == "error"},
             )
-            closed = await ledger.close_ran(connection, ended) if ended else {}
+            closed = await endings.close_ran(connection, ended) if ended else {}
             if failed:
                 await self._queue_retries(connection, failed)
             counted = [event for event in ended if event.run_id in closed and event.job_id in failing]
             await self._count_failures(connection, counted, news)
             await self._admit(connection, set(closed.values()), news)
         metrics.CLOSED.inc(len(closed))
-        if failed or news.is_cut:
+        if failed:
             self.wake.set()
-        await self._tell(news)
 
     async def _queue_retries(self, connection: Connection, events: Sequence[JobCompleted]) -> None:
         delays = {
@@ -296,9 +291,9 @@ class Ticker:
                 first_seconds=one.first_seconds,
                 longest_seconds=one.longest_seconds,
             )
-            for one in await ledger.failed(connection, events)
+            for one in await endings.failed(connection, events)
         }
-        await ledger.queue_retries(connection, delays)
+        await endings.queue_retries(connection, delays)
 
     async def _count_failures(
         self, connection: Connection, ended: Sequence[JobCompleted], news: News
@@ -323,11 +318,10 @@ class Ticker:
 
     async def reconcile(self) -> int:
         """Compares open occurrences with their attempts and moves on what stands still; how many."""
-        news = News()
-        async with self._database.transaction() as connection:
+        async with self._deciding() as (connection, news):
             look = await self._look_at_the_clock(connection)
             lost = await ledger.queue_lost(connection, look.now, self._leap)
-            unheard = await ledger.say_again(connection, self._redispatch)
+            unheard = await admission.say_again(connection, self._redispatch)
             await self._with_jobs(connection, unheard, news)
         for attempt in lost:
             log.warning(
@@ -339,9 +333,8 @@ class Ticker:
                 next_attempt=attempt.attempt,
                 executor=attempt.executor,
             )
-        await self._tell(news)
         outcomes, problems = decode_outcomes(
-            await ledger.unheard_outcomes(self._database, timedelta(seconds=10))
+            await endings.unheard_outcomes(self._database, timedelta(seconds=10))
         )
         for problem in problems:
             log.error("an outcome cannot be read", action="outcome_malformed", error=problem)
@@ -349,7 +342,20 @@ class Ticker:
             await self.on_completed(outcomes)
         if lost:
             self.wake.set()
-        return len(lost) + len(unheard) + len(outcomes)
+        return len(lost) + len(unheard) + len(outcomes) + await self._say_unpublished()
+
+    async def _say_unpublished(self) -> int:
+        """Says what another life of a ticker could not; how much."""
+        try:
+            async with self._database.transaction() as connection:
+                events, problems = await unpublished.take(connection, UNPUBLISHED_AFTER)
+                await self._bus.publish(events)
+        except RetryableError as error:
+            log.warning("closings wait for NATS", action="closings_wait", error=str(error))
+            return 0
+        for problem in problems:
+            log.error("an event cannot be read", action="event_malformed", error=problem)
+        return len(events)
 
     async def _look_at_the_clock(self, connection: Connection) -> Look:
         """Notices a leap since the last look: leases that it leapt over are not over for who holds them."""
@@ -372,17 +378,17 @@ class Ticker:
         """After the commit: says what is to run and what is closed, and hints at what is to stop."""
         if news.is_cut:
             self.wake.set()
-        _log(news)
-        events = news.events()
         try:
-            await self._bus.publish(events)
+            await self._bus.publish([*news.dispatches(), *news.lasting()])
             for hint in news.hints():
                 await self._bus.hint(hint)
-        except RetryableError as error:  # the ledger has them: `reconcile` says them again
+            if news.kept_as:
+                await unpublished.drop(self._database, news.kept_as)
+            metrics.DISPATCHED.inc(len(news.runs))
+        except RetryableError as error:  # there are rows of them: `reconcile` says them again
             log.warning("occurrences wait for NATS", action="dispatch_waits", error=str(error))
-            await ledger.check_soon(self._database, [(run.run_id, run.scheduled_for) for run in news.runs])
-            return
-        metrics.DISPATCHED.inc(len(news.runs))
+            await admission.check_soon(self._database, [(run.run_id, run.scheduled_for) for run in news.runs])
+        _log(news)
 
 
 def _log(news: News) -> None:

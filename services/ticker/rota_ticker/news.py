@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from rota_contracts.events import Event, JobClosed, JobPaused, RunStopping
+from rota_contracts.events import Event, JobClosed, JobDue, JobPaused, RunStopping
 from rota_ticker.domain.attempts import Dispatched, due_event
 from rota_ticker.domain.jobs import Job, Occurrence
 from rota_ticker.repository.ledger import Cancelled, Closed
@@ -21,14 +21,16 @@ class News:
     paused: list[JobPaused] = field(default_factory=list)
     # There may be more to admit than this transaction did.
     is_cut: bool = False
+    # The row that holds what `lasting` says, until it is said.
+    kept_as: UUID | None = None
 
-    def events(self) -> list[Event]:
-        """What is stored in the stream."""
-        return [
-            *(due_event(run, self.jobs[run.job_id]) for run in self.runs),
-            *self.closings(),
-            *self.paused,
-        ]
+    def dispatches(self) -> list[JobDue]:
+        """What is to run: the ledger says it again while nobody begins it."""
+        return [due_event(run, self.jobs[run.job_id]) for run in self.runs]
+
+    def lasting(self) -> list[Event]:
+        """What nobody would ask the ledger for: to be kept until it is said."""
+        return [*self.closings(), *self.paused]
 
     def closings(self) -> list[JobClosed]:
         """What got its disposition without a run."""

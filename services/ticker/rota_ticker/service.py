@@ -68,6 +68,7 @@ async def wiring(settings: TickerSettings, lifetime: Lifetime) -> AsyncIterator[
 
 # When another ticker holds what is due.
 CONTENTION_SECONDS = 0.005
+AWAKE_SECONDS = 0.002
 
 
 async def keep_time(ticker: Ticker, poll_seconds: float, stopping: asyncio.Event) -> None:
@@ -79,7 +80,7 @@ async def keep_time(ticker: Ticker, poll_seconds: float, stopping: asyncio.Event
         except Exception as error:  # noqa: BLE001  the edge of the loop: told, then tried again
             log.warning("the clock stumbled", action="clock_failed", error=repr(error))
             patience = min(1.0, poll_seconds)
-        await _sleep(patience, ticker.wake, stopping)
+        await _sleep(patience, ticker.wake, stopping, is_due_then=patience < poll_seconds)
 
 
 async def work(ticker: Ticker, at_most: float) -> float:
@@ -103,11 +104,17 @@ async def work(ticker: Ticker, at_most: float) -> float:
     return 0 if did > fired else min(at_most, until_due)
 
 
-async def _sleep(seconds: float, wake: asyncio.Event, stopping: asyncio.Event) -> None:
+async def _sleep(seconds: float, wake: asyncio.Event, stopping: asyncio.Event, *, is_due_then: bool) -> None:
     """Until the time is over, somebody wakes the ticker, or the service stops."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + seconds
+    # The loop's timers go by whole milliseconds: where it matters, the last ones are waited for awake.
+    awake = AWAKE_SECONDS if is_due_then else 0
     waits = [asyncio.create_task(wake.wait()), asyncio.create_task(stopping.wait())]
     try:
-        await asyncio.wait(waits, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(waits, timeout=max(0.0, seconds - awake), return_when=asyncio.FIRST_COMPLETED)
+        while awake and loop.time() < until and not (wake.is_set() or stopping.is_set()):  # noqa: ASYNC110
+            await asyncio.sleep(0)
     finally:
         for wait in waits:
             wait.cancel()

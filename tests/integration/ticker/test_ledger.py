@@ -6,8 +6,8 @@ from typing import Any
 from uuid import uuid4
 
 from rota_ticker.domain.accounting import PUNCTUAL
-from rota_ticker.repository import ledger as statements
-from rota_ticker.repository import timers
+from rota_ticker.repository import admission, endings, timers
+from rota_ticker.repository.ledger import EXPIRE, STANDINGS
 from tests.support.completions import a_completion
 from tests.support.ticking import a_request, a_ticker, ledger, make_due
 from tests.support.world import World
@@ -184,11 +184,11 @@ async def test_questions_to_a_large_ledger_are_answered_from_few_rows(world: Wor
     await world.sql("VACUUM ANALYZE")
     nodes = await plan_of(world, timers.DUE, {"limit": 500, "late": timers.LATE_AFTER})
     assert rows_read(nodes, "job_timers") <= 10
-    nodes = await plan_of(world, statements.CANDIDATES, {"contexts": [context], "limit": 500})
+    nodes = await plan_of(world, admission.CANDIDATES, {"contexts": [context], "limit": 500})
     assert rows_read(nodes, "occurrences") <= 50
-    nodes = await plan_of(world, statements.EXPIRE, {})
+    nodes = await plan_of(world, EXPIRE, {})
     assert rows_read(nodes, "occurrences") == 0
-    nodes = await plan_of(world, statements.STANDINGS, {"job_ids": [uuid4() for _ in range(100)]})
+    nodes = await plan_of(world, STANDINGS, {"job_ids": [uuid4() for _ in range(100)]})
     assert rows_read(nodes, "occurrences") == 0
     some = await world.sql("SELECT * FROM occurrences WHERE state = 'queued' LIMIT 100")
     values = {
@@ -199,7 +199,7 @@ async def test_questions_to_a_large_ledger_are_answered_from_few_rows(world: Wor
         "reasons": ["success"] * 100,
         "started": [datetime.now(UTC)] * 100,
     }
-    nodes = await plan_of(world, statements.CLOSE_RAN, values)
+    nodes = await plan_of(world, endings.CLOSE_RAN, values)
     assert rows_read(nodes, "occurrences") <= 200
     scans = [node for node in nodes if "Scan" in node["Node Type"] and "Relation Name" in node]
     # Those instants lie in one month, or in the two around midnight of its first day.

@@ -17,7 +17,7 @@ DUE = f"""
     SELECT {JOB}, {TIMER}, clock_timestamp()
     FROM job_timers t JOIN scheduled_jobs j ON j.id = t.job_id
     WHERE t.wake_at <= statement_timestamp() AND t.wake_at > statement_timestamp() - CAST(:late AS interval)
-    ORDER BY t.wake_at LIMIT :limit
+    ORDER BY t.wake_at, t.turn LIMIT :limit
     FOR UPDATE OF t SKIP LOCKED
 """
 
@@ -26,7 +26,7 @@ LATE = f"""
     SELECT {JOB}, {TIMER}, clock_timestamp()
     FROM job_timers t JOIN scheduled_jobs j ON j.id = t.job_id
     WHERE t.wake_at <= statement_timestamp() - CAST(:late AS interval)
-    ORDER BY t.wake_at LIMIT :limit
+    ORDER BY t.wake_at, t.turn LIMIT :limit
     FOR UPDATE OF t SKIP LOCKED
 """
 LATE_AFTER = timedelta(seconds=10)
@@ -52,10 +52,19 @@ SET = """
     WHERE t.job_id = u.job_id AND t.planned_generation <= u.generation
 """
 
-# A new job is to be accounted for since its creation.
+# A new job is to be accounted for since its creation. Its turn, among what is due at the same instant, is
+# somewhere among the jobs of its context: so the contexts go in turn, however many jobs one of them has.
 ADOPT = """
-    INSERT INTO job_timers (job_id, context_id, planned_generation, accounted_until)
-    SELECT j.id, j.context_id, 0, j.created_at FROM scheduled_jobs j WHERE j.id = ANY (CAST(:job_ids AS uuid[]))
+    WITH held AS MATERIALIZED (
+        SELECT context_id, count(*) AS jobs FROM scheduled_jobs
+        WHERE context_id IN (SELECT context_id FROM scheduled_jobs WHERE id = ANY (CAST(:job_ids AS uuid[])))
+        GROUP BY context_id
+    )
+    INSERT INTO job_timers (job_id, context_id, planned_generation, accounted_until, turn)
+    SELECT j.id, j.context_id, 0, j.created_at, abs(CAST(hashtext(CAST(j.id AS text)) AS bigint)) % h.jobs
+    FROM scheduled_jobs j JOIN held h ON h.context_id = j.context_id
+    WHERE j.id = ANY (CAST(:job_ids AS uuid[]))
+      AND NOT EXISTS (SELECT 1 FROM job_timers t WHERE t.job_id = j.id)
     ORDER BY j.id ON CONFLICT DO NOTHING
 """
 
