@@ -45,10 +45,14 @@ async def endings(world: World) -> list[JobCompleted]:
 
 
 async def overfull(world: World) -> list[object]:
-    """Contexts with more runs dispatched than they may have, jobs with two that exclude each other."""
+    """Contexts with more runs dispatched than they may have, jobs with two that exclude each other.
+
+    A retry that was cancelled takes no place: it is only to be ended.
+    """
     contexts = await world.sql(
         "SELECT c.id, count(*) FROM contexts c JOIN occurrences o ON o.context_id = c.id"
-        " WHERE o.state = 'dispatched' GROUP BY c.id HAVING count(*) > c.max_concurrent_runs"
+        " WHERE o.state = 'dispatched' AND NOT (o.attempt > 1 AND o.cancelled_at IS NOT NULL)"
+        " GROUP BY c.id HAVING count(*) > c.max_concurrent_runs"
     )
     jobs = await world.sql(
         "SELECT job_id, count(*) FROM occurrences WHERE state = 'dispatched' AND is_exclusive"
