@@ -5,6 +5,7 @@ from typing import Any
 
 from rota_contracts.tools import ToolDescription
 from rota_executor.adapters.registry import Registry
+from rota_executor.calls import ToolCall
 
 
 def register(registry: Registry) -> None:
@@ -17,5 +18,5 @@ def register(registry: Registry) -> None:
     registry.add_tool(description, noop)
 
 
-async def noop(_arguments: Mapping[str, Any]) -> str:
+async def noop(_arguments: Mapping[str, Any], _call: ToolCall) -> str:
     return "r" * 200

@@ -13,11 +13,6 @@ from tests.support.system import System
 async def give_tool(system: System, context: UUID, tool: str) -> None:
     """Lets the agent of the context call it."""
     await system.world.sql(
-        "INSERT INTO tools (name, description, effect) VALUES (:t, '', :e) ON CONFLICT DO NOTHING",
-        t=tool,
-        e="write" if tool == WRITES else "read",
-    )
-    await system.world.sql(
         "INSERT INTO agent_tools (agent_id, tool_name, policy) SELECT id, :t, 'auto'"
         " FROM agent_configurations"
         " WHERE context_id = :c",

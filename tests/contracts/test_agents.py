@@ -6,9 +6,12 @@ from uuid import uuid4
 import msgspec
 from pydantic_ai.settings import ModelSettings as KnownSettings
 
+from rota_executor.adapters import tools
+from rota_executor.adapters.registry import Registry
 from rota_executor.agent import Agent, Example, Limits, ToolLink, parse
 from rota_gateway.api import agent_fields
 from rota_gateway.api.agent_fields import AgentInput, ModelSettings
+from rota_gateway.bootstrap.agents import shipped_agents
 
 
 def fields(struct: type[msgspec.Struct]) -> set[str]:
@@ -28,6 +31,14 @@ def test_the_defaults_are_the_same_on_both_sides() -> None:
     loaded = parse(json.dumps({**saved, "id": str(uuid4())}))
     assert loaded == Agent(id=loaded.id, name="a", model="ollama:qwen3", system_prompt="")
     assert Limits().request_limit == agent_fields.Limits().request_limit
+
+
+def test_the_agents_that_ship_are_linked_with_tools_that_exist_and_only_read() -> None:
+    registry = Registry()
+    tools.register(registry, services={})
+    effects = {tool.name: tool.description.effect for tool in registry.tools()}
+    shipped = shipped_agents("anthropic:x", with_demo=True)
+    assert {effects.get(link["tool_name"]) for agent in shipped for link in agent["tools"]} == {"read"}
 
 
 def test_every_setting_that_is_offered_is_one_that_the_runtime_knows() -> None:

@@ -19,6 +19,7 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 from rota_contracts.tools import ToolDescription
 from rota_executor.adapters.registry import Registry
+from rota_executor.calls import ToolCall
 
 FILE = "ROTA_TEST_RECORDS"
 READS, WRITES = "recorded", "recorded_write"
@@ -40,7 +41,7 @@ def _description(name: str, effect: Literal["read", "write"]) -> ToolDescription
     )
 
 
-async def work(tool: str, arguments: Mapping[str, Any]) -> str:
+async def work(tool: str, arguments: Mapping[str, Any], call: ToolCall) -> str:
     """Sleeps `seconds`, fails in the first `failures` attempts, answers with `says`."""
     about = {**structlog.contextvars.get_contextvars(), "tool": tool}
     _write(about, "begin")

@@ -89,11 +89,6 @@ class World:
         row = {"name": name, "context_id": context_id, "model": "scripted:noop", "system_prompt": "Be brief."}
         agent_id = await self._insert("agent_configurations", **(row | columns))
         for position, tool in enumerate(tools or []):
-            await self.sql(
-                "INSERT INTO tools (name, description, effect) VALUES (:name, '', 'read') "
-                "ON CONFLICT DO NOTHING",
-                name=tool["tool_name"],
-            )
             await self._insert(
                 "agent_tools", agent_id=agent_id, position=position, returning="agent_id", **tool
             )

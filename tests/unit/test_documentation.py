@@ -30,8 +30,8 @@ def row(service: str, title: str) -> str:
 
 
 def named(text: str) -> set[str]:
-    """What stands in backquotes, explanations in parentheses left out."""
-    return set(NAME.findall(re.sub(r"\([^)]*\)", "", text)))
+    """What stands in backquotes, blocks of code and explanations in parentheses left out."""
+    return set(NAME.findall(re.sub(r"^```.*?^```|\([^)]*\)", "", text, flags=re.MULTILINE | re.DOTALL)))
 
 
 def settings(service: str) -> dict[str, FieldInfo]:

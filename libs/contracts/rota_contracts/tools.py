@@ -1,7 +1,4 @@
-"""The tools that ship with Rota, as data: the gateway offers them, the executor implements each by its name.
-
-A tool returns text; where it looks at several things, one fact per line.
-"""
+"""What is said of a tool: by whoever has it, to whoever links or calls it."""
 
 from typing import Any, Literal
 
@@ -11,37 +8,27 @@ Effect = Literal["read", "write"]
 Policy = Literal["auto", "ask", "deny"]
 
 
-def default_policy(effect: Effect) -> Policy:
-    """Of a tool that an agent is linked with and no more is said: what only reads need not ask."""
-    return "auto" if effect == "read" else "ask"
-
-
 class ToolDescription(Struct, frozen=True, kw_only=True):
-    """`parameters` is the JSON Schema of the tool's arguments."""
+    """A tool for models and people; it takes arguments by name and returns text, one fact per line.
+
+    The annotations are those of the Model Context Protocol: `effect` read is its readOnlyHint, `idempotent`
+    its idempotentHint (a second call with the same arguments changes nothing more), `open_world` its
+    openWorldHint (it deals with what lies outside, whose words are never to be trusted).
+    """
 
     name: str
     description: str
     effect: Effect
+    # The JSON Schema of the arguments.
     parameters: dict[str, Any]
+    idempotent: bool = False
+    open_world: bool = False
+    # How long one call may take; none: as long as the executor allows any.
+    timeout_seconds: float | None = None
+    # Of a tool that writes and still need not ask: what it changes is the run's own.
+    default_policy: Policy | None = None
 
-
-def _reads(name: str, description: str, properties: dict[str, Any] | None = None) -> ToolDescription:
-    schema = {"type": "object", "properties": properties or {}, "additionalProperties": False}
-    return ToolDescription(name=name, description=description, effect="read", parameters=schema)
-
-
-BUILT_IN = (
-    _reads(
-        "machine_disk",
-        "How full the disks of this machine are.",
-        {"path": {"type": "string", "description": "a path on the disk to look at; default /"}},
-    ),
-    _reads("machine_memory", "How much of this machine's memory is used."),
-    _reads("machine_load", "The load of this machine and the number of its cores."),
-    _reads("rota_health", "Which of Rota's own services answer, and which do not."),
-    _reads(
-        "clock",
-        "The date and time now.",
-        {"timezone": {"type": "string", "description": "an IANA time zone; default UTC"}},
-    ),
-)
+    @property
+    def policy(self) -> Policy:
+        """Where an agent's link says none: what only reads need not ask."""
+        return self.default_policy or ("auto" if self.effect == "read" else "ask")

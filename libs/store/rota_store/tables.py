@@ -14,6 +14,7 @@ from sqlalchemy import (
     Column,
     Date,
     DateTime,
+    Double,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -207,16 +208,6 @@ agent_configurations = Table(
     _one_of("style", "conversation", "per_fact"),
     _one_of("grounding", "none", "numbers"),
     CheckConstraint("max_concurrent_runs BETWEEN 1 AND 1000", name="max_concurrent_runs"),
-)
-
-tools = Table(
-    "tools",
-    metadata,
-    Column("name", Text, primary_key=True),
-    _required("description"),
-    _required("effect"),
-    _required("parameters", JSONB, "'{}'"),
-    _one_of("effect", "read", "write"),
 )
 
 agent_tools = Table(
@@ -573,6 +564,35 @@ occurrences = Table(
     Index("ix_occurrences_ranges", "last_instant", postgresql_where=text("instants > 1")),
     Index("ix_occurrences_context_id", "context_id"),
     postgresql_partition_by="RANGE (scheduled_for)",
+)
+
+# ---- what there is to link: written by the executor -------------------------------------------------
+
+# Each executor says again and again what it has; what none has said for a while is gone.
+tools = Table(
+    "tools",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _required("description"),
+    _required("effect"),
+    _required("parameters", JSONB, "'{}'"),
+    _required("idempotent", Boolean, "false"),
+    _required("open_world", Boolean, "false"),
+    Column("timeout_seconds", Double),
+    Column("default_policy", Text),
+    # `rota`, or the package or module that adds it.
+    _required("source", default="'rota'"),
+    _instant("announced_at", now=True),
+    _one_of("effect", "read", "write"),
+    _one_of("default_policy", "auto", "ask", "deny"),
+    CheckConstraint("timeout_seconds > 0", name="timeout_seconds"),
+)
+
+model_providers = Table(
+    "model_providers",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _instant("announced_at", now=True),
 )
 
 # ---- attempts: written by the executor --------------------------------------------------------------

@@ -11,7 +11,14 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-WRITES = {"rota_gateway": {"agent_revisions": "SELECT, INSERT"}}
+WRITES = {
+    "rota_gateway": {"agent_revisions": "SELECT, INSERT"},
+    "rota_executor": {
+        "tools": "SELECT, INSERT, UPDATE, DELETE",
+        "model_providers": "SELECT, INSERT, UPDATE, DELETE",
+    },
+}
+READS = {"rota_gateway": "model_providers"}
 
 OTHERS = "rota_ticker, rota_executor, rota_results, rota_notifier"
 VISIBLE = "context_id = ANY (ARRAY(SELECT rota_visible_contexts()))"
@@ -20,9 +27,32 @@ IS_ADMIN = "EXISTS (SELECT 1 FROM users u WHERE u.id = rota_user() AND u.is_admi
 
 
 def upgrade() -> None:
+    _announce_tools()
     _loosen_links()
     _create_agent_revisions()
     _grant()
+
+
+def _announce_tools() -> None:
+    """Who has a tool says so: the gateway knows no tools of its own any more."""
+    op.execute("""
+        ALTER TABLE tools
+            ADD COLUMN idempotent boolean NOT NULL DEFAULT false,
+            ADD COLUMN open_world boolean NOT NULL DEFAULT false,
+            ADD COLUMN timeout_seconds double precision,
+            ADD COLUMN default_policy text,
+            ADD COLUMN source text NOT NULL DEFAULT 'rota',
+            ADD COLUMN announced_at timestamptz NOT NULL DEFAULT now(),
+            ADD CONSTRAINT ck_tools_default_policy CHECK (default_policy IN ('auto', 'ask', 'deny')),
+            ADD CONSTRAINT ck_tools_timeout_seconds CHECK (timeout_seconds > 0)
+    """)
+    op.execute("REVOKE INSERT, UPDATE ON tools FROM rota_gateway")
+    op.execute("""
+        CREATE TABLE model_providers (
+            name text NOT NULL CONSTRAINT pk_model_providers PRIMARY KEY,
+            announced_at timestamptz NOT NULL DEFAULT now()
+        )
+    """)
 
 
 def _loosen_links() -> None:
@@ -82,3 +112,5 @@ def _grant() -> None:
     for role, tables in WRITES.items():
         for table, privileges in tables.items():
             op.execute(f"GRANT {privileges} ON {table} TO {role}")
+    for role, readable in READS.items():
+        op.execute(f"GRANT SELECT ON {readable} TO {role}")

@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from rota_contracts.tools import Policy, ToolDescription, default_policy
+from rota_contracts.tools import Policy
 from rota_executor.errors import InvalidConfigurationError
 
 
@@ -22,12 +22,9 @@ class ToolLink(Struct, frozen=True, kw_only=True):
 
     tool_name: str
     mode: Literal["model", "prefetch"] = "model"
+    # None: what the tool's annotation says.
     policy: Policy | None = None
     arguments: dict[str, Any] = {}
-
-    def policy_for(self, tool: ToolDescription) -> Policy:
-        """The link's own, else the one that the tool's annotation says."""
-        return self.policy or default_policy(tool.effect)
 
 
 class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

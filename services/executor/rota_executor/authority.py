@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 from rota_contracts.tools import ToolDescription
 from rota_executor.attempt import Attempt
+from rota_executor.calls import ToolCall
 from rota_executor.errors import LeaseLostError
 from rota_executor.repository import Repository
 
@@ -15,7 +16,7 @@ class Authority:
         self._repository = repository
 
     @contextlib.asynccontextmanager
-    async def call(self, tool: ToolDescription, call_id: str) -> AsyncIterator[None]:
+    async def call(self, tool: ToolDescription, call_id: str) -> AsyncIterator[ToolCall]:
         """Surrounds one call of a tool.
 
         A tool that writes is entered before it runs and closed after: a run that was interrupted in
@@ -27,7 +28,7 @@ class Authority:
         """
         self._attempt.require_lease()
         if tool.effect == "read":
-            yield
+            yield self._call(call_id)
             return
         key, record = self._attempt.key, self._attempt.record
         effect = await self._repository.begin_effect(key, call_id, tool.name)
@@ -36,7 +37,11 @@ class Authority:
         record.effects.append(tool.name)
         state = "failed"
         try:
-            yield
+            yield self._call(call_id)
             state = "done"
         finally:
             await self._repository.end_effect(key, effect, state)
+
+    def _call(self, call_id: str) -> ToolCall:
+        event = self._attempt.event
+        return ToolCall(event.context_id, event.job_id, event.run_id, call_id)

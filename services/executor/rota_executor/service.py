@@ -16,10 +16,12 @@ from rota_executor.adapters import tools
 from rota_executor.adapters.models import Models, ModelServers
 from rota_executor.adapters.registry import Registry
 from rota_executor.adapters.runtime import Runtime
+from rota_executor.announcing import Announcing
 from rota_executor.handlers import Handlers
 from rota_executor.leases import Leases
 from rota_executor.outbox import Outbox
 from rota_executor.repository import Repository
+from rota_executor.repository.offers import Offers
 from rota_executor.runs import Runs
 from rota_executor.settings import ExecutorSettings
 from rota_store import Database, opened
@@ -43,6 +45,9 @@ async def wiring(settings: ExecutorSettings, lifetime: Lifetime) -> AsyncIterato
         contextlib.aclosing(models),
     ):
         await bus.ensure([JOBS, DEAD_LETTERS], [EXECUTOR])
+        announcing = Announcing(Offers(database), registry)
+        lifetime.checks["tools"] = announcing.check
+        lifetime.spawn(announcing.announcing(lifetime.stopping), "tools")
         runtime = Runtime(registry, models, settings.tool_timeout_seconds)
         async with _running(settings, lifetime, database, bus, runtime):
             yield
@@ -105,11 +110,12 @@ async def _consume(subscription: Subscription, handlers: Handlers) -> None:
 
 
 def registry_of(settings: ExecutorSettings) -> Registry:
-    """The built-in tools and what the plug-ins add."""
+    """The built-in tools, and what installed packages and the operator's modules add."""
     registry = Registry()
     tools.register(registry, services=settings.services())
+    registry.load_installed()
     for module in settings.plugin_modules():
-        registry.load_plugin(module)
+        registry.load_module(module)
     return registry
 
 

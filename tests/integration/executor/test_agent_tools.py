@@ -74,7 +74,7 @@ async def test_a_tool_that_takes_too_long_is_told_to_the_model(stage: Stage) -> 
     await stage.an_agent("scripted:calls:hanging", tools=[link("hanging")])
     async with stage.executor(EXECUTOR_TOOL_TIMEOUT_SECONDS="0.2"):
         completed = await stage.completed(await stage.due())
-    assert completed.content == "The tool 'hanging' did not answer within 0.2 s."
+    assert completed.content == "The tool 'hanging' failed: it did not answer within 0.2 s"
 
 
 async def test_a_tool_that_cannot_be_wrapped_is_left_out_with_a_warning(

@@ -7,6 +7,7 @@ from typing import Any
 
 from rota_contracts.tools import ToolDescription
 from rota_executor.adapters.registry import Registry
+from rota_executor.calls import ToolCall
 
 calls: list[dict[str, Any]] = []
 
@@ -24,36 +25,36 @@ def register(registry: Registry) -> None:
         )
 
 
-async def recorded(arguments: Mapping[str, Any]) -> str:
+async def recorded(arguments: Mapping[str, Any], call: ToolCall) -> str:
     """Writes down that it ran."""
     calls.append(dict(arguments))
     return "the answer is 42"
 
 
-async def broken(arguments: Mapping[str, Any]) -> str:
+async def broken(arguments: Mapping[str, Any], call: ToolCall) -> str:
     raise RuntimeError("the pump is jammed")
 
 
-async def blocking(arguments: Mapping[str, Any]) -> str:
+async def blocking(arguments: Mapping[str, Any], call: ToolCall) -> str:
     """Blocks a thread, as a careless library would."""
     await asyncio.to_thread(time.sleep, float(arguments["seconds"]))
     return "it is over"
 
 
-async def hanging(arguments: Mapping[str, Any]) -> str:
+async def hanging(arguments: Mapping[str, Any], call: ToolCall) -> str:
     await asyncio.Event().wait()
     return "never"
 
 
-async def writing(arguments: Mapping[str, Any]) -> str:
+async def writing(arguments: Mapping[str, Any], call: ToolCall) -> str:
     calls.append(dict(arguments))
     return "written"
 
 
-async def writing_and_failing(arguments: Mapping[str, Any]) -> str:
+async def writing_and_failing(arguments: Mapping[str, Any], call: ToolCall) -> str:
     calls.append(dict(arguments))
     raise RuntimeError("half of it is written")
 
 
-async def full(arguments: Mapping[str, Any]) -> str:
+async def full(arguments: Mapping[str, Any], call: ToolCall) -> str:
     return "memory 12% used\ndisk /data 97% full\nservice ticker failed"

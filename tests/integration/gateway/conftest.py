@@ -11,6 +11,10 @@ import pytest
 
 from rota_bus import Bus
 from rota_chassis.health import serving
+from rota_contracts.tools import ToolDescription
+from rota_executor.adapters import providers, tools
+from rota_executor.adapters.registry import Registry
+from rota_executor.repository.offers import Offers
 from rota_gateway import application, readiness
 from rota_gateway.edge.gateway import Gateway
 from rota_gateway.service import opened
@@ -94,11 +98,21 @@ async def a_timer(world: World, job_id: UUID, **columns: Any) -> None:
     )
 
 
+async def announce(world: World, *more: ToolDescription) -> None:
+    """As an executor does at its start: the built-in tools and these, the providers that are installed."""
+    registry = Registry()
+    tools.register(registry, services={})
+    known = [(tool.description, tool.source) for tool in registry.tools()]
+    offers = Offers(world.database("executor"))
+    await offers.announce([*known, *((tool, "a-package") for tool in more)], providers.installed())
+
+
 @pytest.fixture
 async def served(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Served]:
     for name, value in world.environment("gateway").items():
         monkeypatch.setenv(name, value)
     settings = GatewaySettings()
+    await announce(world)
     async with contextlib.AsyncExitStack() as stack:
         gateway = await opened(settings, stack)
         app = application.build(gateway, readiness.checks(gateway.database, gateway.bus, {}))

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.gateway.conftest import Person, Served
+from rota_contracts.tools import ToolDescription
+from tests.integration.gateway.conftest import Person, Served, announce
 from tests.support.world import World
 
 MODEL = "anthropic:claude-sonnet-5-5"
@@ -72,12 +73,53 @@ async def test_everything_that_may_be_said_is_kept(person: Person) -> None:
     assert made["policies"] == {"machine_disk": "auto", "clock": "ask"}
 
 
+def a_tool(name: str, **more: Any) -> ToolDescription:
+    return ToolDescription(name=name, description="Does it.", parameters={"type": "object"}, **more)
+
+
 async def test_a_tool_that_writes_asks_unless_more_is_said(person: Person, world: World) -> None:
-    await world.sql("INSERT INTO tools (name, description, effect) VALUES ('send', 'Sends.', 'write')")
-    links = [{"tool_name": "send"}, {"tool_name": "clock"}]
+    send, note = a_tool("send", effect="write"), a_tool("note", effect="write", default_policy="auto")
+    await announce(world, send, note)
+    links = [{"tool_name": "send"}, {"tool_name": "clock"}, {"tool_name": "note"}]
     made = await agent(person, await person.context(), tools=links)
-    assert [link["policy"] for link in made["tools"]] == [None, None]
-    assert made["policies"] == {"send": "ask", "clock": "auto"}
+    assert [link["policy"] for link in made["tools"]] == [None, None, None]
+    assert made["policies"] == {"send": "ask", "clock": "auto", "note": "auto"}
+    # The annotation that holds is the one of now.
+    await announce(world, a_tool("send", effect="read"), note)
+    assert (await person.get("/agents/briefer"))["policies"]["send"] == "auto"
+
+
+async def test_the_tools_are_those_that_executors_have_announced(person: Person, world: World) -> None:
+    await announce(world, a_tool("send", effect="write", open_world=True, timeout_seconds=5.0))
+    found = {tool["name"]: tool for tool in (await person.get("/tools"))["items"]}
+    assert found["send"] == {
+        "name": "send",
+        "description": "Does it.",
+        "effect": "write",
+        "idempotent": False,
+        "open_world": True,
+        "policy": "ask",
+        "timeout_seconds": 5.0,
+        "parameters": {"type": "object"},
+        "source": "a-package",
+    }
+    assert (found["clock"]["source"], found["clock"]["policy"]) == ("rota", "auto")
+    # The last executor that had it is gone.
+    await world.sql("UPDATE tools SET announced_at = announced_at - interval '11 minutes'")
+    await announce(world)
+    assert {tool["name"] for tool in (await person.get("/tools"))["items"]} == found.keys() - {"send"}
+
+
+async def test_an_agent_keeps_a_tool_that_is_gone_and_says_so_when_it_is_saved(
+    person: Person, world: World
+) -> None:
+    await announce(world, a_tool("look", effect="read"))
+    address = f"/agents/briefer?context_id={await person.context()}"
+    await agent(person, address.rpartition("=")[2], tools=[{"tool_name": "look"}])
+    await world.sql("DELETE FROM tools WHERE name = 'look'")
+    assert (await person.get("/agents/briefer"))["policies"] == {"look": "ask"}
+    problem = await patch(person, address, {"description": "x"}, status=422)
+    assert problem["errors"][0]["field"] == "tools[0].tool_name"
 
 
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
@@ -87,8 +129,10 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"model": "gpt"}, "model", "provider:model"),
     ({"model": "openai:"}, "model", "provider:model"),
     ({"model": "Open AI:x"}, "model", "provider:model"),
+    ({"model": "antropic:claude"}, "model", "no executor has models of 'antropic'; there are those of"),
     ({"fallback_models": ["ollama:a"] * 6}, "fallback_models", "5"),
     ({"fallback_models": ["qwen"]}, "fallback_models[0]", "provider:model"),
+    ({"fallback_models": ["google:x"]}, "fallback_models[0]", "no executor has models of 'google'"),
     ({"fallback_models": [MODEL]}, "fallback_models[0]", "asked already"),
     ({"system_prompt": "x" * 50_001}, "system_prompt", "50000"),
     ({"system_prompt": "\x00"}, "system_prompt", "control"),

@@ -36,7 +36,6 @@ async def everything(world: World) -> list[Any]:
     tables = (
         "users",
         "api_keys",
-        "tools",
         "agent_configurations",
         "agent_tools",
         "agent_revisions",
@@ -75,7 +74,6 @@ async def test_a_new_system_has_an_admin_agents_and_a_demo_job(
     assert {tool["mode"] for tool in watchman["tools"]} == {"prefetch"}
     assert watchman["examples"]
     assert {agent["name"] for agent in (await admin.get("/agents"))["items"]} == {"orchestrator", "watchman"}
-    assert "machine_disk" in [tool["name"] for tool in (await admin.get("/tools"))["items"]]
 
 
 async def test_without_the_demo_there_is_no_context(environment: pytest.MonkeyPatch, world: World) -> None:

@@ -7,7 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from tests.integration.gateway.conftest import JOB, Person, a_timer
+from rota_contracts.tools import ToolDescription
+from tests.integration.gateway.conftest import JOB, Person, a_timer, announce
 from tests.support.world import World
 
 SECONDS = {"cron_expression": "*/10 * * * * *", "seconds_field": True}
@@ -296,3 +297,14 @@ async def test_the_next_instant_is_skipped_and_then_the_one_after(person: Person
     assert (refused.status_code, "nothing to skip" in refused.json()["detail"]) == (409, True)
     await person.post(f"/jobs/{job['id']}/toggle", status=200)
     assert (await person.http.post(f"/api/v1/jobs/{job['id']}/skip-next")).status_code == 409
+
+
+@pytest.mark.parametrize("schema", [{"$ref": "https://example.org/x"}, {"type": "nonsense"}])
+async def test_a_tool_whose_schema_cannot_be_used_is_refused(
+    person: Person, world: World, schema: dict[str, Any]
+) -> None:
+    await announce(world, ToolDescription(name="odd", description="Odd.", effect="read", parameters=schema))
+    body = {**JOB, "tool": "odd", "arguments": {"a": 1}}
+    problem = await person.post(f"/contexts/{await person.context()}/jobs", body, status=422)
+    assert problem["errors"][0]["field"] == "tool"
+    assert "its JSON Schema is not usable" in problem["errors"][0]["message"]

@@ -1,4 +1,4 @@
-"""The one wrapper that every tool of an agent goes through: policy, lease, time limit, errors.
+"""The one wrapper that every tool goes through: policy, arguments, lease, time limit, errors.
 
 A tool that needs approval is not executed: the run ends with the call as a pending action.
 """
@@ -10,92 +10,112 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pydantic_ai import RunContext
-from pydantic_ai import Tool as AgentTool
 from pydantic_ai.exceptions import ApprovalRequired, CallDeferred, ModelRetry, ToolFailed
-from pydantic_ai.toolsets import FunctionToolset, ToolsetTool, WrapperToolset
+from pydantic_ai.tools import ToolDefinition
+from pydantic_ai.toolsets import AbstractToolset, ToolsetTool
+from pydantic_core import SchemaValidator, core_schema
 
 from rota_contracts.tools import Policy, ToolDescription
 from rota_executor.adapters.failures import reason
 from rota_executor.adapters.registry import Tool
+from rota_executor.calls import ToolCall
 from rota_executor.errors import LeaseLostError, ToolFailedError
+
+# Characters that a model is handed of one output.
+MAX_OUTPUT = 100_000
+TRIES = 3
+BY_NAME = SchemaValidator(core_schema.dict_schema(core_schema.str_schema()))
+# What tools raise to steer the agent runtime.
+SIGNALS = (ApprovalRequired, CallDeferred, ModelRetry, ToolFailed)
 
 
 class Authority(Protocol):
     """Part of the wrapping of every tool: what surrounds each call raises when the run is no longer ours."""
 
-    def call(self, tool: ToolDescription, call_id: str) -> AbstractAsyncContextManager[None]: ...
+    def call(self, tool: ToolDescription, call_id: str) -> AbstractAsyncContextManager[ToolCall]: ...
 
 
 @dataclass(frozen=True)
 class Guard:
-    """How a tool may be used in this run."""
+    """How a tool may be used in this run. Without a timeout whoever calls limits how long it may take."""
 
     policy: Policy
     authority: Authority
-    timeout_seconds: float
+    timeout_seconds: float | None
 
-    async def call(self, tool: Tool, arguments: Mapping[str, Any]) -> str:
-        """Runs the tool, for a prefetch.
+    async def call(self, tool: Tool, arguments: Mapping[str, Any], call_id: str) -> str:
+        """Calls the tool, whatever the policy: the only way to one.
 
         Raises:
-            ToolFailedError: it is not allowed, took too long or failed; says why.
+            ToolFailedError: the arguments are wrong, it took too long or failed; says why.
+            LeaseLostError: the run is no longer held; the tool was not called.
 
         """
-        if self.policy != "auto":
-            raise ToolFailedError("it is not allowed")
+        if problem := tool.problem(arguments):
+            raise ToolFailedError(f"its arguments are wrong: {problem}")
         try:
             async with (
-                asyncio.timeout(self.timeout_seconds),
-                self.authority.call(tool.description, "prefetch"),
+                asyncio.timeout(self.timeout_seconds) as limit,
+                self.authority.call(tool.description, call_id) as call,
             ):
-                return await tool.run(arguments)
-        except TimeoutError:
-            raise ToolFailedError(f"it did not answer within {self.timeout_seconds:g} s") from None
+                return _cut(await tool.run(arguments, call))
         except LeaseLostError:
             raise
         except Exception as error:
+            if isinstance(error, TimeoutError) and limit.expired():
+                raise ToolFailedError(f"it did not answer within {self.timeout_seconds:g} s") from None
             raise ToolFailedError(reason(error)) from error
 
 
 @dataclass
-class ApprovalToolset(WrapperToolset[None]):
-    """Asks the guard before each call, and tells the model what became of it."""
+class ApprovalToolset(AbstractToolset[None]):
+    """One tool behind its guard, as the agent runtime takes it; tells the model what became of each call."""
 
+    tool: Tool
     guard: Guard
-    description: ToolDescription
+
+    @property
+    def id(self) -> str | None:
+        return None
+
+    async def get_tools(self, ctx: RunContext[None]) -> dict[str, ToolsetTool[None]]:  # noqa: ARG002  as all toolsets have it
+        description = self.tool.description
+        definition = ToolDefinition(
+            name=description.name,
+            description=description.description,
+            parameters_json_schema=description.parameters,
+        )
+        return {
+            description.name: ToolsetTool(
+                toolset=self, tool_def=definition, max_retries=TRIES, args_validator=BY_NAME
+            )
+        }
 
     async def call_tool(
-        self, name: str, tool_args: dict[str, Any], ctx: RunContext[None], tool: ToolsetTool[None]
+        self,
+        name: str,
+        tool_args: dict[str, Any],
+        ctx: RunContext[None],
+        tool: ToolsetTool[None],  # noqa: ARG002  as above
     ) -> Any:
         if self.guard.policy == "deny":
             raise ToolFailed(f"The tool {name!r} is not allowed for this agent. Go on without it.")
         if self.guard.policy == "ask" and not ctx.tool_call_approved:
             raise ApprovalRequired
-        call_id = ctx.tool_call_id or name
         try:
-            async with (
-                asyncio.timeout(self.guard.timeout_seconds),
-                self.guard.authority.call(self.description, call_id),
-            ):
-                return await super().call_tool(name, tool_args, ctx, tool)
-        except (ApprovalRequired, CallDeferred, ModelRetry, ToolFailed, LeaseLostError):
-            raise
-        except TimeoutError:
-            raise ToolFailed(
-                f"The tool {name!r} did not answer within {self.guard.timeout_seconds:g} s."
-            ) from None
-        except Exception as error:
-            raise ToolFailed(f"The tool {name!r} failed: {reason(error)}") from error
+            return await self.guard.call(self.tool, tool_args, ctx.tool_call_id or name)
+        except ToolFailedError as error:
+            if isinstance(error.__cause__, SIGNALS):
+                raise error.__cause__ from None
+            raise ToolFailed(f"The tool {name!r} failed: {error}") from error
 
 
 def wrapped(tool: Tool, guard: Guard) -> ApprovalToolset:
     """The tool as an agent gets it."""
+    return ApprovalToolset(tool, guard)
 
-    async def call(**arguments: Any) -> str:
-        return await tool.run(arguments)
 
-    description = tool.description
-    agent_tool = AgentTool[None].from_schema(
-        call, description.name, description.description, description.parameters
-    )
-    return ApprovalToolset(FunctionToolset([agent_tool]), guard, description)
+def _cut(output: str) -> str:
+    if len(output) <= MAX_OUTPUT:
+        return output
+    return f"{output[:MAX_OUTPUT]}\n(cut: the first {MAX_OUTPUT} of {len(output)} characters)"

@@ -15,6 +15,12 @@ from rota_executor.facts import facts_of
 GuardOf = Callable[[ToolLink, Tool], Guard]
 
 
+NOT_ALLOWED = {
+    "deny": "it is not allowed",
+    "ask": "it asks first, and before the model nobody can be asked: link it with policy auto",
+}
+
+
 class Fact(NamedTuple):
     """`is_failure`: the tool gave nothing, the text says why."""
 
@@ -37,8 +43,11 @@ async def _output(link: ToolLink, registry: Registry, guard_of: GuardOf) -> str 
     tool = registry.tool(link.tool_name)
     if tool is None:
         return None
+    guard = guard_of(link, tool)
+    if guard.policy != "auto":
+        return ToolFailedError(NOT_ALLOWED[guard.policy])
     try:
-        return await guard_of(link, tool).call(tool, link.arguments)
+        return await guard.call(tool, link.arguments, "prefetch")
     except ToolFailedError as error:
         return error
 

@@ -20,7 +20,7 @@ from rota_executor.adapters.session import Session
 from rota_executor.adapters.transcript import entry
 from rota_executor.agent import Agent, ToolLink
 from rota_executor.domain import Outcome, Record
-from rota_executor.errors import InternalRunError, InvalidConfigurationError, LeaseLostError, ToolFailedError
+from rota_executor.errors import InternalRunError, InvalidConfigurationError, ToolFailedError
 
 log = logs.logger(__name__)
 
@@ -68,22 +68,21 @@ class Runtime:
         """
         tool = self.registry.tool(name)
         if tool is None:
-            known = ", ".join(sorted(self.registry.tool_names()))
+            known = ", ".join(sorted(tool.name for tool in self.registry.tools()))
             raise InvalidConfigurationError(f"There is no tool {name!r} here; there are: {known}.")
         record.usage = Usage(tool_calls=1)
         try:
-            async with authority.call(tool.description, "call"):
-                return Outcome("success", await tool.run(arguments))
-        except LeaseLostError:
-            raise
-        except Exception as error:
-            raise ToolFailedError(f"The tool {name!r} failed: {failures.reason(error)}.") from error
+            # Whoever made the job said that it is to be called, and how long it may take.
+            return Outcome("success", await Guard("auto", authority, None).call(tool, arguments, "call"))
+        except ToolFailedError as error:
+            raise ToolFailedError(f"The tool {name!r} failed: {error}.") from error
 
     async def _answer(
         self, agent: Agent, model: Model, prompt: str, record: Record, authority: Authority
     ) -> Outcome:
         def guard_of(link: ToolLink, tool: Tool) -> Guard:
-            return Guard(link.policy_for(tool.description), authority, self.tool_timeout_seconds)
+            own = tool.description.timeout_seconds
+            return Guard(link.policy or tool.description.policy, authority, own or self.tool_timeout_seconds)
 
         facts = await prefetched(agent.links("prefetch"), self.registry, guard_of, record)
         session = Session(agent, model, record, prompt, facts)

@@ -191,7 +191,7 @@ async def _require_write(unit: Unit, context_id: UUID | None) -> None:
 
 
 async def _checked(unit: Unit, values: dict[str, Any]) -> None:
-    found = problems(values, await tools.every(unit.connection))
+    found = problems(values, await tools.every(unit.connection), await tools.providers(unit.connection))
     if found:
         raise InvalidError([FieldError(*problem) for problem in found])
 

@@ -1,6 +1,7 @@
 from typing import Any, Literal
 
 from fastapi import APIRouter
+from pydantic import Field
 
 from rota_gateway.api.answers import Answer
 from rota_gateway.edge.paging import Page
@@ -11,15 +12,21 @@ router = APIRouter(tags=["tools"], route_class=ApiRoute)
 
 
 class Tool(Answer):
+    """The annotations are those of the Model Context Protocol."""
+
     name: str
     description: str
-    effect: Literal["read", "write"]
-    parameters: dict[str, Any]
+    effect: Literal["read", "write"] = Field(description="read: it changes nothing")
+    idempotent: bool = Field(description="a second call with the same arguments changes nothing more")
+    open_world: bool = Field(description="it deals with what lies outside, whose words are not to be trusted")
+    policy: Literal["auto", "ask", "deny"] = Field(description="where an agent's link says none")
+    timeout_seconds: float | None = Field(description="of one call; none: what the executor allows any")
+    parameters: dict[str, Any] = Field(description="the JSON Schema of the arguments")
+    source: str = Field(description="rota, or the package that adds it")
 
 
 @router.get("/tools")
 async def list_tools(unit: CurrentUnit) -> Page[Tool]:
-    """What agents may be linked with, and jobs may call."""
-    found = await tools.every(unit.connection)
-    items = [Tool.model_validate(one, from_attributes=True) for one in found.values()]
-    return Page(items=items, next_cursor=None)
+    """What agents may be linked with, and jobs may call: what the executors have announced."""
+    found = await tools.listed(unit.connection)
+    return Page(items=[Tool.model_validate(one) for one in found], next_cursor=None)

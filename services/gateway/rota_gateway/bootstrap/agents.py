@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from rota_contracts.tools import BUILT_IN
 from rota_gateway.bootstrap.models import is_embedded
 
 ORCHESTRATOR_PROMPT = (
@@ -16,7 +15,7 @@ WATCHMAN_PROMPT = (
     "few plain sentences, what needs attention first. Use only numbers that the tools gave you."
 )
 WATCHMAN_TOOLS = ("machine_disk", "machine_memory", "machine_load", "rota_health")
-READ_ONLY_TOOLS = tuple(tool.name for tool in BUILT_IN if tool.effect == "read")
+ORCHESTRATOR_TOOLS = (*WATCHMAN_TOOLS, "clock")
 
 FACT_PROMPT = "Rewrite the fact as one plain sentence."
 # One turn for each form that the tools' facts have; the last ones weigh most with a small model.
@@ -40,7 +39,7 @@ def shipped_agents(model: str, *, with_demo: bool) -> list[dict[str, Any]]:
             "Does what a job asks, with tools that only read.",
             model,
             prompt=ORCHESTRATOR_PROMPT,
-            tools=READ_ONLY_TOOLS,
+            tools=ORCHESTRATOR_TOOLS,
             grounding="none",
         )
     ]

@@ -6,10 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from rota_chassis import logs
-from rota_contracts.tools import BUILT_IN
 from rota_gateway.bootstrap.agents import shipped_agents
 from rota_gateway.bootstrap.models import default_model
-from rota_gateway.repository import agents, api_keys, contexts, jobs, tools, users
+from rota_gateway.repository import agents, api_keys, contexts, jobs, users
 from rota_gateway.repository.connection import Connection, Row
 from rota_gateway.settings import BootstrapSettings
 from rota_gateway.tokens import digest, shown_prefix
@@ -36,14 +35,6 @@ async def bootstrap(database: Database, settings: BootstrapSettings, *, with_dem
         user_id = await users.ensure_admin(connection, ADMIN_EMAIL, "Administrator")
         key = settings.api_key.get_secret_value()
         await api_keys.ensure_bootstrap(connection, user_id, prefix=shown_prefix(key), key_hash=digest(key))
-        for tool in BUILT_IN:
-            await tools.put(
-                connection,
-                name=tool.name,
-                description=tool.description,
-                effect=tool.effect,
-                parameters=tool.parameters,
-            )
     async with database.transaction(user_id) as connection:
         await users.hold_bootstrap(connection)
         model = default_model(settings)

@@ -1,17 +1,20 @@
 """What must fit together in an agent; each problem with the field and a remedy."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from rota_contracts.tools import Policy, ToolDescription, default_policy
+from rota_contracts.tools import Policy, ToolDescription
 from rota_gateway.domain.checks import Problem, argument_problems
 
 MAX_NAMED = 10
 
 
-def problems(agent: Mapping[str, Any], tools: Mapping[str, ToolDescription]) -> list[Problem]:
-    """Everything that is wrong with a definition, given the tools that there are."""
-    found = list(_models(agent))
+def problems(
+    agent: Mapping[str, Any], tools: Mapping[str, ToolDescription], providers: Collection[str]
+) -> list[Problem]:
+    """Everything that is wrong with a definition, given what the executors have announced."""
+    found = list(_models(agent, providers))
     seen: set[str] = set()
     for index, link in enumerate(agent["tools"]):
         found += _link(f"tools[{index}]", link, tools, seen)
@@ -26,7 +29,7 @@ def effective_policy(link: Mapping[str, Any], tools: Mapping[str, ToolDescriptio
     """What the link says, else what the tool's annotation says; who is not known asks."""
     policy: Policy | None = link["policy"]
     tool = tools.get(link["tool_name"])
-    return policy or default_policy(tool.effect if tool else "write")
+    return policy or (tool.policy if tool else "ask")
 
 
 def shown_jobs(total: int, jobs: Sequence[Mapping[str, Any]]) -> str:
@@ -36,12 +39,18 @@ def shown_jobs(total: int, jobs: Sequence[Mapping[str, Any]]) -> str:
     return f"{named}{more}"
 
 
-def _models(agent: Mapping[str, Any]) -> Iterator[Problem]:
-    seen = {agent["model"]}
-    for index, model in enumerate(agent["fallback_models"]):
-        if model in seen:
-            message = f"{model!r} is asked already: name another, or leave it out"
-            yield Problem(f"fallback_models[{index}]", message)
+def _models(agent: Mapping[str, Any], providers: Collection[str]) -> Iterator[Problem]:
+    named = {"model": agent["model"]}
+    named |= {f"fallback_models[{index}]": model for index, model in enumerate(agent["fallback_models"])}
+    seen: set[str] = set()
+    for field, model in named.items():
+        provider = re.split("[:/]", model)[0]
+        # Before any executor has announced what it has, nobody knows.
+        if providers and provider not in providers:
+            known = ", ".join(sorted(providers))
+            yield Problem(field, f"no executor has models of {provider!r}; there are those of {known}")
+        elif model in seen:
+            yield Problem(field, f"{model!r} is asked already: name another, or leave it out")
         seen.add(model)
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from jsonschema import SchemaError, ValidationError
 from jsonschema.validators import validator_for
 from referencing import Registry
+from referencing.exceptions import Unresolvable
 
 from rota_gateway.domain.schedules import schedule_of, shortest_period
 from rota_schedule import Schedule, ScheduleError, check
@@ -39,7 +40,7 @@ class Surroundings:
     now: datetime
     min_period_seconds: int
     calendars: Mapping[str, Collection[date]]
-    tools: Mapping[str, Mapping[str, Any]]
+    tools: Mapping[str, dict[str, Any]]
 
 
 def problems(definition: Mapping[str, Any], around: Surroundings, changed: Collection[str]) -> list[Problem]:
@@ -110,14 +111,16 @@ def _tool(definition: Mapping[str, Any], around: Surroundings) -> Iterator[Probl
         yield from argument_problems(around.tools[name], definition["arguments"])
 
 
-def argument_problems(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> Iterator[Problem]:
+def argument_problems(schema: dict[str, Any], arguments: Mapping[str, Any]) -> Iterator[Problem]:
     """What the JSON Schema of a tool says against the arguments."""
-    # A registry of its own: a reference to elsewhere is never fetched.
-    validator = validator_for(schema)(schema, registry=Registry())
+    kind = validator_for(schema)
     try:
+        kind.check_schema(schema)
+        # A registry of its own: a reference to elsewhere is never fetched.
+        validator = kind(schema, registry=Registry())
         for error in sorted(validator.iter_errors(arguments), key=lambda error: error.json_path):
             yield Problem(_place(error), str(error.message)[:500])
-    except (SchemaError, LookupError) as error:
+    except (SchemaError, Unresolvable) as error:
         yield Problem("tool", f"its JSON Schema is not usable: {type(error).__name__}")
 
 

@@ -5,8 +5,28 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from rota_contracts.tools import ToolDescription
+from rota_executor.adapters.registry import Registry
+from rota_executor.calls import ToolCall
 
-async def now(arguments: Mapping[str, Any]) -> str:
+CLOCK = ToolDescription(
+    name="clock",
+    description="The date and time now.",
+    effect="read",
+    idempotent=True,
+    parameters={
+        "type": "object",
+        "properties": {"timezone": {"type": "string", "description": "an IANA time zone; default UTC"}},
+        "additionalProperties": False,
+    },
+)
+
+
+def register(registry: Registry) -> None:
+    registry.add_tool(CLOCK, now)
+
+
+async def now(arguments: Mapping[str, Any], _call: ToolCall) -> str:
     name = str(arguments.get("timezone") or "UTC")
     try:
         zone = ZoneInfo(name)

@@ -1,4 +1,4 @@
-"""Every SQL statement of the executor. It writes run_attempts and nothing else."""
+"""Attempts: who holds which, what they came to, and the tools that wrote."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
