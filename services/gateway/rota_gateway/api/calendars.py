@@ -1,6 +1,5 @@
 """Calendars: named days of a context on which the jobs that name them are not due."""
 
-import asyncio
 from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
@@ -12,7 +11,8 @@ from rota_gateway.api.answers import Answer, Instant
 from rota_gateway.api.fields import Input, Label, Patch
 from rota_gateway.api.job_answers import change_of
 from rota_gateway.api.schedule_fields import Day
-from rota_gateway.domain.ics import IcsError, days_of
+from rota_gateway.calendar_files import days_in
+from rota_gateway.domain.ics import IcsError
 from rota_gateway.edge.paging import CurrentPaging, Page
 from rota_gateway.edge.unit import ApiRoute, CurrentUnit, Unit
 from rota_gateway.errors import ConflictError, FieldError, InvalidError, NotFoundError
@@ -87,10 +87,14 @@ async def get_calendar(calendar_id: UUID, unit: CurrentUnit) -> Calendar:
 @router.patch("/calendars/{calendar_id}")
 async def update_calendar(calendar_id: UUID, patch: CalendarPatch, unit: CurrentUnit) -> Calendar:
     """The jobs that name it leave its new days out from now on, and follow a new name."""
-    stored = await _held(calendar_id, unit)
     given = patch.model_dump(exclude_unset=True)
-    days = await _days(given, unit)
-    changes = {"name": given.get("name", stored["name"]), "dates": stored["dates"] if days is None else days}
+    await _require_writable(calendar_id, unit)
+    days = await _days(given, unit)  # which may take a while: nobody waits for the calendar meanwhile
+    stored = await calendars.lock(unit.connection, calendar_id)
+    changes: dict[str, Any] = {
+        "name": given.get("name", stored["name"]),
+        "dates": stored["dates"] if days is None else days,
+    }
     if any(changes[name] != stored[name] for name in changes):
         await calendars.update(unit.connection, calendar_id, **changes)
         changed = await calendars.follow(
@@ -103,7 +107,8 @@ async def update_calendar(calendar_id: UUID, patch: CalendarPatch, unit: Current
 @router.delete("/calendars/{calendar_id}", status_code=204)
 async def delete_calendar(calendar_id: UUID, unit: CurrentUnit) -> None:
     """Not while a job names it: its days would run all at once."""
-    stored = await _held(calendar_id, unit)
+    await _require_writable(calendar_id, unit)
+    stored = await calendars.lock(unit.connection, calendar_id)
     naming = await calendars.jobs_naming(unit.connection, stored["context_id"], stored["name"])
     if naming:
         named = ", ".join(repr(name) for name in naming[:MAX_NAMED])
@@ -114,13 +119,11 @@ async def delete_calendar(calendar_id: UUID, unit: CurrentUnit) -> None:
     await calendars.delete(unit.connection, calendar_id)
 
 
-async def _held(calendar_id: UUID, unit: Unit) -> dict[str, Any]:
-    """The calendar, which nobody else changes until the transaction ends."""
+async def _require_writable(calendar_id: UUID, unit: Unit) -> None:
     found = await calendars.get(unit.connection, calendar_id)
     if found is None:
         raise NotFoundError("calendar")
     await access.require(unit.connection, found["context_id"], "write")
-    return await calendars.lock(unit.connection, calendar_id)
 
 
 async def _days(given: dict[str, Any], unit: Unit) -> list[date] | None:
@@ -131,7 +134,6 @@ async def _days(given: dict[str, Any], unit: Unit) -> list[date] | None:
         raise InvalidError([FieldError("ics", "is given beside dates: leave one of the two out")])
     today = (await clock.now(unit.connection)).date()
     try:
-        # It may take seconds, and others are served meanwhile.
-        return await asyncio.to_thread(days_of, given["ics"], today, MAX_DATES)
+        return await days_in(given["ics"], today, MAX_DATES)
     except IcsError as error:
         raise InvalidError([FieldError("ics", str(error))]) from error

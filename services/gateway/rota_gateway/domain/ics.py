@@ -11,6 +11,7 @@ YEARS_AHEAD = 5
 MAX_EVENTS = 20_000
 MAX_REPEATED = 200
 FIRST_YEAR = 1900
+REMEDY = "split it into several calendars, or give the days themselves as dates"
 # A day may have no more than one occurrence of an event: a calendar is about days.
 FREQUENCIES = frozenset({"DAILY", "WEEKLY", "MONTHLY", "YEARLY"})
 WITHIN_A_DAY = ("BYHOUR", "BYMINUTE", "BYSECOND")
@@ -42,14 +43,14 @@ def _days(calendar: Calendar, today: date, at_most: int) -> list[date]:
     for event in repeated:
         _check_rules(event)
     if len(repeated) > MAX_REPEATED:
-        raise IcsError(f"has {len(repeated)} repeated events, at most {MAX_REPEATED} are allowed")
+        raise IcsError(f"has {len(repeated)} repeated events, at most {MAX_REPEATED} are allowed: {REMEDY}")
     days: set[date] = set()
     for number, event in enumerate(_events(calendar, today), 1):
         if number > MAX_EVENTS:
-            raise IcsError(f"has more than {MAX_EVENTS} events in {YEARS_AHEAD} years")
+            raise IcsError(f"has more than {MAX_EVENTS} events in {YEARS_AHEAD} years: {REMEDY}")
         days.update(_touched(event, at_most + 1))
         if len(days) > at_most:
-            raise IcsError(f"touches more than {at_most} days in {YEARS_AHEAD} years")
+            raise IcsError(f"touches more than {at_most} days in {YEARS_AHEAD} years: {REMEDY}")
     if not days:
         raise IcsError(f"has no event, or only repeated ones that are not in the next {YEARS_AHEAD} years")
     return sorted(days)
