@@ -696,11 +696,12 @@ agent_execution_results = Table(
     Index("ix_agent_execution_results_created_at", text("created_at DESC"), text("run_id DESC")),
 )
 
-# Results that result.recorded was not confirmed for.
+# Results that result.recorded was not confirmed for: of each batch one row.
 unannounced_results = Table(
     "unannounced_results",
     metadata,
-    Column("run_id", Uuid, primary_key=True),
+    _id(),
+    Column("run_ids", ARRAY(Uuid), nullable=False),
     _instant("created_at", now=True),
 )
 

@@ -405,13 +405,14 @@ def _narrow_confirmations() -> None:
     op.execute("ALTER TABLE run_attempts DROP COLUMN published_at")
     op.execute("""
         CREATE TABLE unannounced_results (
-            run_id uuid NOT NULL CONSTRAINT pk_unannounced_results PRIMARY KEY,
+            id uuid NOT NULL DEFAULT gen_random_uuid() CONSTRAINT pk_unannounced_results PRIMARY KEY,
+            run_ids uuid[] NOT NULL,
             created_at timestamptz NOT NULL DEFAULT now()
         )
     """)
     op.execute("""
-        INSERT INTO unannounced_results (run_id, created_at)
-        SELECT run_id, created_at FROM agent_execution_results WHERE announced_at IS NULL
+        INSERT INTO unannounced_results (run_ids, created_at)
+        SELECT ARRAY[run_id], created_at FROM agent_execution_results WHERE announced_at IS NULL
     """)
     op.execute("ALTER TABLE agent_execution_results DROP COLUMN announced_at")
     op.execute("""

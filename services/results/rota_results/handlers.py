@@ -1,8 +1,9 @@
 """The story of results: record what ended, then say that it can be read."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from uuid import UUID, uuid4
 
 from prometheus_client import Counter as Metric
 
@@ -38,12 +39,16 @@ class Recorder:
         final = domain.latest(events)
         if not final:
             return 0
-        recorded = await self._repository.record(final)
+        batch = uuid4()
+        recorded = await self._repository.record(final, batch)
         for event in final:
             self._tell(event, stored=event.run_id in recorded)
         for status, count in Counter(event.status for event in final if event.run_id in recorded).items():
             RECORDED.labels(status).inc(count)
-        await self._announce([_unannounced(event) for event in final if event.run_id in recorded])
+        if recorded:
+            await self._announce(
+                {batch: [_unannounced(event) for event in final if event.run_id in recorded]}
+            )
         return len(recorded)
 
     def _tell(self, event: JobCompleted, *, stored: bool) -> None:
@@ -60,17 +65,18 @@ class Recorder:
             error_kind=event.error_kind,
         )
 
-    async def _announce(self, results: Sequence[Unannounced]) -> int:
+    async def _announce(self, batches: Mapping[UUID, Sequence[Unannounced]]) -> int:
         """Publishes result.recorded, and approval.requested where actions wait; how many results."""
-        if not results:
+        if not batches:
             return 0
+        results = [result for batch in batches.values() for result in batch]
         log.info("results are stored", action="results_recorded", results=len(results))
         try:
             await self._bus.publish([event for result in results for event in _announcements(result)])
         except RetryableError as error:  # the rows say that it is still to be done: `sweep`
             log.warning("results wait for NATS", action="announce_waits", error=str(error))
             return 0
-        await self._repository.mark_announced([result.run_id for result in results])
+        await self._repository.mark_announced(list(batches))
         return len(results)
 
     async def sweep(self) -> int:

@@ -49,7 +49,8 @@ RECORD = """
         WHERE excluded.attempt > t.attempt
         RETURNING run_id, (xmax = 0) AS is_new
     ), unannounced AS (
-        INSERT INTO unannounced_results (run_id) SELECT run_id FROM recorded ON CONFLICT DO NOTHING
+        INSERT INTO unannounced_results (id, run_ids)
+        SELECT CAST(:batch AS uuid), array_agg(run_id) FROM recorded HAVING count(*) > 0
     )
     SELECT run_id, is_new FROM recorded
 """
@@ -108,25 +109,20 @@ ASK = """
     ON CONFLICT DO NOTHING
 """
 
+# Those that are gone with their context have no results any more.
 UNANNOUNCED = """
-    SELECT t.run_id, coalesce(t.schedule_id, a.job_id), t.context_id, t.attempt, t.status, t.job_name, t.user_id,
+    SELECT u.id, t.run_id, coalesce(t.schedule_id, a.job_id), t.context_id, t.attempt, t.status, t.job_name, t.user_id,
            coalesce((SELECT jsonb_agg(jsonb_build_object('tool_call_id', p.tool_call_id, 'tool_name', p.tool_name,
                                                          'arguments', p.arguments) ORDER BY p.created_at)
                      FROM pending_actions p WHERE p.run_id = t.run_id), '[]')
-    FROM unannounced_results u
-    JOIN agent_execution_results t ON t.run_id = u.run_id
-    JOIN run_attempts a ON a.run_id = t.run_id AND a.attempt = t.attempt
-    WHERE u.created_at < clock_timestamp() - interval '5 seconds'
-    ORDER BY u.created_at LIMIT 500
+    FROM (SELECT id, run_ids FROM unannounced_results
+          WHERE created_at < clock_timestamp() - interval '5 seconds' ORDER BY created_at LIMIT 5) u
+    LEFT JOIN (agent_execution_results t
+               JOIN run_attempts a ON a.run_id = t.run_id AND a.attempt = t.attempt)
+        ON t.run_id = ANY (u.run_ids)
 """
 
-# Also of those that are gone with their context.
-MARK_ANNOUNCED = """
-    DELETE FROM unannounced_results u
-    WHERE u.run_id = ANY (CAST(:run_ids AS uuid[]))
-       OR u.created_at < clock_timestamp() - interval '1 hour'
-          AND NOT EXISTS (SELECT 1 FROM agent_execution_results t WHERE t.run_id = u.run_id)
-"""
+MARK_ANNOUNCED = "DELETE FROM unannounced_results WHERE id = ANY (CAST(:batches AS uuid[]))"
 
 # Final outcomes that no result stands for: their event was lost with the stream.
 UNRECORDED = """
@@ -158,10 +154,13 @@ class Repository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def record(self, events: Sequence[JobCompleted]) -> set[UUID]:
-        """Stores a batch of final outcomes in one transaction; the runs that were recorded, not known before."""
+    async def record(self, events: Sequence[JobCompleted], batch: UUID) -> set[UUID]:
+        """Stores a batch of final outcomes in one transaction; the runs that were recorded, not known before.
+
+        Those are to be announced, as `batch`.
+        """
         async with self._database.transaction() as connection:
-            recorded = await _record(connection, events)
+            recorded = await _record(connection, events, batch)
             stored = [event for event in events if event.run_id in recorded]
             if stored:
                 if fresh := [event for event in stored if recorded[event.run_id]]:
@@ -170,12 +169,17 @@ class Repository:
                 await _ask(connection, stored)
         return set(recorded)
 
-    async def unannounced(self) -> list[Unannounced]:
-        """What nobody has announced within 5 seconds."""
-        return [Unannounced(*[*row[:7], _actions(row[7])]) for row in await self._database.fetch(UNANNOUNCED)]
+    async def unannounced(self) -> dict[UUID, list[Unannounced]]:
+        """Batches that nobody has announced within 5 seconds, and what there still is of them."""
+        batches: dict[UUID, list[Unannounced]] = {}
+        for row in await self._database.fetch(UNANNOUNCED):
+            results = batches.setdefault(row[0], [])
+            if row[1] is not None:
+                results.append(Unannounced(*[*row[1:8], _actions(row[8])]))
+        return batches
 
-    async def mark_announced(self, run_ids: Sequence[UUID]) -> None:
-        await self._database.execute(MARK_ANNOUNCED, {"run_ids": list(run_ids)})
+    async def mark_announced(self, batches: Sequence[UUID]) -> None:
+        await self._database.execute(MARK_ANNOUNCED, {"batches": list(batches)})
 
     async def now(self) -> datetime:
         rows = await self._database.fetch("SELECT clock_timestamp()")
@@ -192,8 +196,8 @@ def _actions(document: str) -> list[PendingAction]:
     return [PendingAction(**action) for action in json.loads(document)]
 
 
-async def _record(connection: Connection, events: Sequence[JobCompleted]) -> dict[UUID, bool]:
-    recorded = await connection.fetch(RECORD, domain.result_columns(events))
+async def _record(connection: Connection, events: Sequence[JobCompleted], batch: UUID) -> dict[UUID, bool]:
+    recorded = await connection.fetch(RECORD, {**domain.result_columns(events), "batch": batch})
     return {row[0]: row[1] for row in recorded}
 
 
