@@ -65,6 +65,7 @@ def upgrade() -> None:
     _create_effects()
     _extend_timers()
     _partition_occurrences()
+    _create_rooms()
     _create_audits()
     _narrow_confirmations()
     _hold_by_statement()
@@ -386,6 +387,29 @@ def _create_audits() -> None:
     op.execute("""
         CREATE UNIQUE INDEX uq_ledger_audits_under_way ON ledger_audits ((completed_at IS NULL))
         WHERE completed_at IS NULL
+    """)
+
+
+def _create_rooms() -> None:
+    """How many runs each context has room for, seen under the lock of the admission.
+
+    0 where somebody waits, or where an agent has a limit of its own: that is looked at run by run.
+    """
+    op.execute("""
+        CREATE FUNCTION rota_rooms(wanted uuid[])
+        RETURNS TABLE (context_id uuid, room bigint, looked_at timestamptz) LANGUAGE plpgsql AS $$
+        BEGIN
+            PERFORM pg_advisory_xact_lock(hashtext('rota admission'));
+            RETURN QUERY
+                SELECT c.id, CASE
+                    WHEN EXISTS (SELECT 1 FROM occurrences q WHERE q.context_id = c.id AND q.state = 'queued')
+                      OR EXISTS (SELECT 1 FROM agent_configurations a WHERE a.max_concurrent_runs IS NOT NULL
+                                 AND (a.context_id = c.id OR a.context_id IS NULL)) THEN 0
+                    ELSE c.max_concurrent_runs - (SELECT count(*) FROM occurrences d
+                                                  WHERE d.context_id = c.id AND d.state = 'dispatched') END,
+                    clock_timestamp()
+                FROM contexts c WHERE c.id = ANY (wanted);
+        END $$
     """)
 
 

@@ -19,7 +19,7 @@ from rota_ticker.domain.accounting import CANCELLED, Verdict
 from rota_ticker.domain.admission import admissible
 from rota_ticker.domain.attempts import Dispatched, ending_reason, pause_reason, retry_delay, streaks
 from rota_ticker.domain.changes import replan
-from rota_ticker.domain.jobs import Decision, Occurrence, Standing
+from rota_ticker.domain.jobs import Decision, Occurrence, Plan, Standing
 from rota_ticker.domain.leaps import NO_LEAP, Look, leap_between
 from rota_ticker.domain.overlap import REPLACED
 from rota_ticker.domain.placing import first_attempt, placed
@@ -140,8 +140,11 @@ class Ticker:
         if replaced := {decision.plan.job_id for decision in decisions if decision.cancels_others}:
             await self._replace(connection, replaced, news)
         rows = [row for decision in decisions for row in decision.occurrences]
-        await self._enter(connection, rows, standings, news)
-        await timers.set_all(connection, [decision.plan for decision in decisions])
+        plans = [decision.plan for decision in decisions]
+        if rows:
+            await self._enter(connection, rows, standings, news, plans)
+        else:
+            await timers.set_all(connection, plans)
         for decision in decisions:
             if decision.plan.error:
                 log.warning(
@@ -157,17 +160,15 @@ class Ticker:
         rows: Sequence[Occurrence],
         standings: Mapping[UUID, Standing],
         news: News,
+        plans: Sequence[Plan] = (),
     ) -> None:
         """Enters rows, and dispatches what has room; where somebody waits already, in turn."""
-        if not rows:
-            return
         contexts = {row.context_id for row in rows if not row.disposition}
         going: set[UUID] = set()
         if contexts:
-            await admission.lock_admission(connection)
             rooms, now = await admission.rooms(connection, contexts)
             going = placed(rows, rooms, standings, now)
-        entered = await ledger.enter(connection, rows, going, DISPATCH_GRACE)
+        entered = await ledger.enter(connection, rows, going, DISPATCH_GRACE, plans)
         new = [row for row in rows if row.run_id in entered]
         news.entered += new
         news.runs += [first_attempt(row) for row in new if row.run_id in going]
@@ -240,7 +241,8 @@ class Ticker:
                 rows, replaced = admit(new, standings)
                 if replaced:
                     await self._replace(connection, replaced, news)
-                await self._enter(connection, rows, standings, news)
+                if rows:
+                    await self._enter(connection, rows, standings, news)
         if is_all:
             # No further: a request is read only once the timer of its job is there to be locked.
             self._requests_horizon = self._jobs_horizon

@@ -26,16 +26,8 @@ WAITING_CONTEXTS = """
     SELECT context_id FROM waiting WHERE context_id IS NOT NULL
 """
 
-ROOMS = """
-    SELECT c.id, CASE
-        WHEN EXISTS (SELECT 1 FROM occurrences q WHERE q.context_id = c.id AND q.state = 'queued')
-          OR EXISTS (SELECT 1 FROM agent_configurations a WHERE a.max_concurrent_runs IS NOT NULL
-                     AND (a.context_id = c.id OR a.context_id IS NULL)) THEN 0
-        ELSE c.max_concurrent_runs
-             - (SELECT count(*) FROM occurrences d WHERE d.context_id = c.id AND d.state = 'dispatched') END,
-        clock_timestamp()
-    FROM contexts c WHERE c.id = ANY (CAST(:contexts AS uuid[]))
-"""
+# Takes the lock, and looks after it has it: a function of PostgreSQL, for one way there and back instead of two.
+ROOMS = "SELECT context_id, room, looked_at FROM rota_rooms(CAST(:contexts AS uuid[]))"
 
 # Of each context, what fits into the room that it has: the first by priority and age that nothing holds back.
 CANDIDATES = """
@@ -124,7 +116,7 @@ async def lock_admission(connection: Connection) -> None:
 
 
 async def rooms(connection: Connection, contexts: Iterable[UUID]) -> tuple[dict[UUID, int], datetime | None]:
-    """How many runs each context has room for, and the clock.
+    """Locks the admission; how many runs each context has room for, and the clock.
 
     None where somebody waits, or an agent has a limit of its own.
     """

@@ -8,8 +8,9 @@ from uuid import UUID
 
 from rota_contracts.events import Disposition, Trigger
 from rota_store import Connection, Database
-from rota_ticker.domain.jobs import Occurrence, Standing
+from rota_ticker.domain.jobs import Occurrence, Plan, Standing
 from rota_ticker.domain.leaps import Leap
+from rota_ticker.repository.timers import SET, plan_columns
 
 # Read after the timers of these jobs are locked: whoever opens a run of a job holds that lock.
 STANDINGS = """
@@ -18,7 +19,9 @@ STANDINGS = """
     FROM occurrences WHERE job_id = ANY (CAST(:job_ids AS uuid[])) AND closed_at IS NULL GROUP BY job_id
 """
 
-ENTER = """
+# Timers and what they lead to in one statement: one way there and back instead of two.
+ENTER = f"""
+    WITH timed AS ({SET})
     INSERT INTO occurrences
         (run_id, job_id, context_id, scheduled_for, effective_at, trigger, state, disposition, reason_code, reason,
          instants, last_instant, coalesced_into, stands_for, first_instant, priority, is_exclusive, requested_by,
@@ -179,11 +182,18 @@ async def standings(connection: Connection, job_ids: Iterable[UUID]) -> dict[UUI
 
 
 async def enter(
-    connection: Connection, rows: Sequence[Occurrence], going: AbstractSet[UUID], grace: timedelta
+    connection: Connection,
+    rows: Sequence[Occurrence],
+    going: AbstractSet[UUID],
+    grace: timedelta,
+    plans: Sequence[Plan],
 ) -> set[UUID]:
-    """The ids that were new; an instant that has its row already keeps it. Those `going` are dispatched."""
+    """The ids that were new; an instant that has its row already keeps it.
+
+    Those `going` are dispatched; timers are set as planned.
+    """
     values: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in ENTERED_COLUMNS}
-    values |= {"goes": [row.run_id in going for row in rows], "grace": grace}
+    values |= {"goes": [row.run_id in going for row in rows], "grace": grace, **plan_columns(plans)}
     return {row[0] for row in await connection.fetch(ENTER, values)}
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from rota_store import Connection
@@ -132,19 +132,21 @@ async def lock(connection: Connection, job_ids: Sequence[UUID]) -> dict[UUID, Ti
 
 
 async def set_all(connection: Connection, plans: Sequence[Plan]) -> None:
-    await connection.execute(
-        SET,
-        {
-            "job_ids": [plan.job_id for plan in plans],
-            "generations": [plan.generation for plan in plans],
-            "accounted": [plan.accounted_until for plan in plans],
-            "nexts": [plan.next_run_at for plan in plans],
-            "wakes": [plan.wake_at for plan in plans],
-            "runs": [plan.runs for plan in plans],
-            "paused": [plan.paused_at for plan in plans],
-            "errors": [plan.error for plan in plans],
-        },
-    )
+    await connection.execute(SET, plan_columns(plans))
+
+
+def plan_columns(plans: Sequence[Plan]) -> dict[str, list[Any]]:
+    """What SET is given."""
+    return {
+        "job_ids": [plan.job_id for plan in plans],
+        "generations": [plan.generation for plan in plans],
+        "accounted": [plan.accounted_until for plan in plans],
+        "nexts": [plan.next_run_at for plan in plans],
+        "wakes": [plan.wake_at for plan in plans],
+        "runs": [plan.runs for plan in plans],
+        "paused": [plan.paused_at for plan in plans],
+        "errors": [plan.error for plan in plans],
+    }
 
 
 async def lock_failing(
