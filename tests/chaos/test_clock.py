@@ -166,3 +166,22 @@ async def test_a_clock_that_jumps_back_repeats_nothing_and_stops_nothing_for_eve
     await due_after(clocked, load.contexts, newest)
     await due_after(clocked, fresh.contexts, newest)
     await it_adds_up(clocked, Load({**load.rooms, **fresh.rooms}))
+
+
+async def test_what_waits_while_the_clock_jumps_back_does_not_wait_for_the_old_time(clocked: System) -> None:
+    """I2: queued for room and for a retry, by a clock an hour ahead: all of it ends within minutes."""
+    queued = await clocked.many_jobs(6, tool=READS, arguments={"seconds": 1}, at_once=1)
+    failing = await clocked.many_jobs(3, model="scripted:fail", retries=1, backoff_seconds=5)
+    await clocked.make_due(queued, failing)
+
+    async def waits() -> bool:
+        statement = (
+            "SELECT count(*) = 3 FROM occurrences WHERE context_id = :c AND attempt = 2 AND state = 'queued'"
+        )
+        return bool(await clocked.world.value(statement, c=failing))
+
+    await eventually(waits, seconds=60, what="the retries")
+    jump(clocked, -HOUR)
+    await clocked.all_accounted_for(queued, 6)
+    await clocked.all_accounted_for(failing, 3)
+    assert clocked.said("clock_set_back")

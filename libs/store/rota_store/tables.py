@@ -521,6 +521,8 @@ occurrences = Table(
     # Before this it is not dispatched (the backoff of a retry), after that it is not begun any more.
     _instant("not_before", now=True),
     _instant("expires_at"),
+    # When these two were written, unless with the row: of a retry, and after the clock was set back.
+    _instant("queued_at"),
     _instant("dispatched_at"),
     # When it is looked whether anybody has begun what was dispatched.
     _instant("check_at"),

@@ -275,6 +275,7 @@ def _partition_occurrences() -> None:
             prompt_context text NOT NULL DEFAULT '',
             not_before timestamptz NOT NULL DEFAULT now(),
             expires_at timestamptz,
+            queued_at timestamptz,
             dispatched_at timestamptz,
             check_at timestamptz,
             cancelled_at timestamptz,

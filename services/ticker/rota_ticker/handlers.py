@@ -363,6 +363,10 @@ class Ticker:
         """Notices a leap since the last look: leases that it leapt over are not over for who holds them."""
         asked = time.monotonic()
         look = Look(await timers.clock(connection), asked, time.monotonic())
+        # It may also have been set back while no ticker was there.
+        is_back = self._looked is None or look.now < self._looked.now
+        if is_back and (late := await admission.follow_the_clock_back(connection, self._redispatch)):
+            log.warning("PostgreSQL's clock was set back", action="clock_set_back", waiting=late)
         if self._looked and (leap := leap_between(self._looked, look)):
             log.warning("PostgreSQL's clock leapt", action="clock_leapt", seconds=leap.by.total_seconds())
             self._leap = leap

@@ -139,3 +139,19 @@ async def test_what_was_asked_for_at_the_end_of_one_pause_does_not_hold_for_the_
         "suppressed"
     }
     assert sum(row.instants for row in entered) >= 29
+
+
+async def test_a_job_that_the_ticker_paused_by_a_clock_ahead_can_be_enabled(
+    person: Person, world: World, ticker: Ticker
+) -> None:
+    """The clock was set back by an hour since."""
+    job = await person.job(await person.context(), cron_expression="0 0 1 1 *")
+    await fired(ticker)
+    await world.sql(
+        "UPDATE job_timers SET paused_at = now() + interval '1 hour', next_run_at = NULL, wake_at = NULL"
+    )
+    assert (await person.get(f"/jobs/{job['id']}"))["status"] == "paused"
+    enabled = await person.post(f"/jobs/{job['id']}/toggle", status=200)
+    assert (enabled["status"], enabled["next_run_at"]) == ("active", job["next_run_at"])
+    await fired(ticker)
+    assert await world.value("SELECT paused_at IS NULL AND next_run_at IS NOT NULL FROM job_timers")

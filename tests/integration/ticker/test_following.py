@@ -1,6 +1,7 @@
 """What the ticker does with what it dispatched: ends, retries, losses, silence."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,7 +14,7 @@ from rota_ticker.service import keep_time
 from tests.support.attempts import an_ended_attempt, an_unreadable_outcome
 from tests.support.completions import a_completion
 from tests.support.eventually import eventually
-from tests.support.ticking import a_ticker, completed, ledger, make_due, said
+from tests.support.ticking import a_request, a_ticker, completed, ledger, make_due, said
 from tests.support.world import World
 
 
@@ -181,3 +182,52 @@ async def test_what_nats_did_not_take_after_the_commit_is_said_again_at_once(
     [due] = await said(world)
     [row] = await ledger(world)
     assert (due.run_id, due.attempt, row.state) == (row.run_id, 1, "dispatched")
+
+
+async def test_what_waits_goes_on_as_soon_as_it_would_have_when_the_clock_is_set_back(world: World) -> None:
+    """Everything was written by a clock an hour ahead: what is left of a wait is what was left of it then."""
+    ahead, minute = timedelta(hours=1), timedelta(minutes=1)
+    now = await world.value("SELECT clock_timestamp()")
+    then = now + ahead
+    context = await world.a_context(max_concurrent_runs=1)
+    running = await world.an_occurrence(
+        await world.a_job(context), check_at=then + minute, dispatched_at=then
+    )
+    job = await world.a_job(context, overlap_policy="allow")
+    waiting = {"state": "queued", "dispatched_at": None, "is_exclusive": False, "created_at": then}
+    fresh = await world.an_occurrence(job, **waiting, not_before=then, expires_at=then + 10 * minute)
+    retry = await world.an_occurrence(
+        job, **waiting, attempt=2, queued_at=then - minute, not_before=then + 4 * minute
+    )
+    asked = await a_request(world, context, job, created_at=then, overlap_policy="allow")
+    for _ in range(2):  # a second ticker, or the same one started again, moves nothing further
+        ticker = await a_ticker(world)
+        await ticker.plan()
+        await ticker.take_requests()
+        await ticker.reconcile()
+    rows = {row.run_id: row for row in await ledger(world)}
+    assert rows[running].check_at <= now + 2 * minute
+    assert rows[fresh].not_before <= now + minute
+    assert now + 9 * minute < rows[fresh].expires_at < now + 11 * minute
+    assert now + 4 * minute < rows[retry].not_before < now + 6 * minute
+    assert rows[asked].not_before <= now + minute
+    await world.sql("UPDATE contexts SET max_concurrent_runs = 10")
+    assert await ticker.admit_waiting() == 2
+    states = {row.run_id: row.state for row in await ledger(world)}
+    assert (states[fresh], states[asked], states[retry]) == ("dispatched", "dispatched", "queued")
+
+
+async def test_a_clock_that_is_set_back_is_noticed_by_who_looked_before(world: World) -> None:
+    ticker = await a_ticker(world)
+    await ticker.reconcile()
+    job = await world.a_job(await world.a_context())
+    then = datetime.now(UTC) + timedelta(hours=1)
+    await world.an_occurrence(
+        job, state="queued", dispatched_at=None, created_at=then, not_before=then, queued_at=then
+    )
+    await ticker.reconcile()
+    assert await ticker.admit_waiting() == 0
+    assert ticker._looked is not None
+    ticker._looked = replace(ticker._looked, now=then)
+    await ticker.reconcile()
+    assert await ticker.admit_waiting() == 1

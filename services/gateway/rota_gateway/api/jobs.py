@@ -13,6 +13,7 @@ from rota_gateway.api.job_checks import calendar_dates, checked, surroundings
 from rota_gateway.api.job_fields import JobInput, JobPatch
 from rota_gateway.domain.checks import Problem
 from rota_gateway.domain.jobs import TICKER, is_paused, pause, upcoming
+from rota_gateway.domain.schedules import MOMENT
 from rota_gateway.edge.paging import CurrentPaging, Page
 from rota_gateway.edge.unit import ApiRoute, CurrentUnit, Unit
 from rota_gateway.errors import ConflictError, FieldError, InvalidError, NotFoundError
@@ -104,12 +105,13 @@ async def update_job(job_id: UUID, patch: JobPatch, unit: CurrentUnit) -> Job:
     checked(definition, around, changes)
     if "calendars" in changes:
         changes["calendar_dates"] = calendar_dates(definition, around)
-    if sent.get("is_enabled") and (await _row(unit, job_id))["is_paused_by_ticker"]:
+    job = await _row(unit, job_id)
+    if sent.get("is_enabled") and job["is_paused_by_ticker"]:
         changes["is_enabled"] = True
     if "paused_until" in changes:
         changes["resume_catch_up"] = "none"
     if "is_enabled" in changes:
-        changes |= _switch(changes["is_enabled"], unit, await clock.now(unit.connection))
+        changes |= _switch(changes["is_enabled"], unit, job, await clock.now(unit.connection))
     return await _update(unit, job_id, changes)
 
 
@@ -123,15 +125,17 @@ async def toggle_job(job_id: UUID, unit: CurrentUnit, toggle: Annotated[Toggle |
     stands_still = is_paused(job, now)
     wanted = stands_still if asked.is_enabled is None else asked.is_enabled
     if wanted:
-        changes = {"is_enabled": True, **_switch(True, unit, now, asked.catch_up)} if stands_still else {}
+        changes = (
+            {"is_enabled": True, **_switch(True, unit, job, now, asked.catch_up)} if stands_still else {}
+        )
     elif job["is_enabled"] or asked.reason != job["pause_reason"]:
-        changes = {"is_enabled": False, **_switch(False, unit, now), "pause_reason": asked.reason}
+        changes = {"is_enabled": False, **_switch(False, unit, job, now), "pause_reason": asked.reason}
     else:
         changes = {}
     return await _update(unit, job_id, changes)
 
 
-def _switch(is_enabled: bool, unit: Unit, now: datetime, catch_up: str = "none") -> dict[str, Any]:
+def _switch(is_enabled: bool, unit: Unit, job: Row, now: datetime, catch_up: str = "none") -> dict[str, Any]:
     """What changes along with `is_enabled`; what was asked for at the end of a pause counts for that one."""
     if not is_enabled:
         return {"pause_reason": None, "paused_by": unit.caller.id, "resume_catch_up": "none"}
@@ -139,7 +143,8 @@ def _switch(is_enabled: bool, unit: Unit, now: datetime, catch_up: str = "none")
         "pause_reason": None,
         "paused_by": None,
         "paused_until": None,
-        "resumed_at": now,
+        # After the pause that it ends, also when the clock was set back since.
+        "resumed_at": max(now, job["ticker_paused_at"] + MOMENT) if job["ticker_paused_at"] else now,
         "resume_catch_up": catch_up,
     }
 

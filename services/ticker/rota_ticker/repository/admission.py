@@ -110,6 +110,24 @@ CHECK_SOON = """
     WHERE o.run_id = u.run_id AND o.scheduled_for = u.scheduled_for AND o.state = 'dispatched'
 """
 
+# What was written before the clock was set back is ahead of it. What waits goes on waiting for as long as it
+# would have, and what was dispatched is looked at as soon as if it had been just now.
+CHECK_NO_LATER = """
+    UPDATE occurrences SET check_at = clock_timestamp() + CAST(:after AS interval)
+    WHERE (run_id, scheduled_for) IN (
+        SELECT d.run_id, d.scheduled_for FROM occurrences d
+        WHERE d.state = 'dispatched' AND d.check_at > clock_timestamp() + CAST(:after AS interval)
+        FOR UPDATE SKIP LOCKED)
+"""
+WAIT_NO_LONGER = """
+    UPDATE occurrences o
+    SET not_before = o.not_before - w.ahead, expires_at = o.expires_at - w.ahead, queued_at = clock_timestamp()
+    FROM (SELECT q.run_id, q.scheduled_for, coalesce(q.queued_at, q.created_at) - clock_timestamp() AS ahead
+          FROM occurrences q
+          WHERE q.state = 'queued' AND coalesce(q.queued_at, q.created_at) > clock_timestamp()) w
+    WHERE o.run_id = w.run_id AND o.scheduled_for = w.scheduled_for AND o.state = 'queued'
+"""
+
 
 async def lock_admission(connection: Connection) -> None:
     await connection.fetch(ADMISSION_LOCK)
@@ -156,3 +174,13 @@ async def check_soon(database: Database, keys: Sequence[Key]) -> None:
 
 def _runs(rows: Iterable[Any]) -> list[Dispatched]:
     return [Dispatched(*row) for row in rows]
+
+
+async def follow_the_clock_back(connection: Connection, after: timedelta) -> int:
+    """Sets what waits by the clock as it is now, after it was set back; how many occurrences.
+
+    What is dispatched is looked at within `after`. Called again, it finds nothing more.
+    """
+    checked = await connection.execute(CHECK_NO_LATER, {"after": after})
+    await lock_admission(connection)
+    return checked + await connection.execute(WAIT_NO_LONGER)

@@ -39,7 +39,7 @@ FAILED = """
 QUEUE_RETRIES = """
     UPDATE occurrences o
     SET state = 'queued', attempt = o.attempt + 1, failures = o.failures + 1, dispatched_at = NULL, check_at = NULL,
-        expires_at = NULL,
+        expires_at = NULL, queued_at = clock_timestamp(),
         not_before = clock_timestamp() + CASE WHEN o.cancelled_at IS NULL THEN u.delay ELSE interval '0' END
     FROM unnest(CAST(:run_ids AS uuid[]), CAST(:instants AS timestamptz[]), CAST(:delays AS interval[]))
         AS u (run_id, scheduled_for, delay)

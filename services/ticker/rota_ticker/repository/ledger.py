@@ -30,7 +30,7 @@ ENTER = f"""
            CASE WHEN u.disposition IS NOT NULL THEN 'closed' WHEN u.goes THEN 'dispatched' ELSE 'queued' END,
            u.disposition, u.reason_code, u.reason,
            u.instants, u.last_instant, u.coalesced_into, u.stands_for, u.first_instant, u.priority, u.is_exclusive,
-           u.requested_by, u.prompt_context, greatest(now(), u.effective_at),
+           u.requested_by, u.prompt_context, now(),
            clock_timestamp() + make_interval(secs => u.queue_ttl_seconds),
            CASE WHEN u.disposition IS NOT NULL THEN clock_timestamp() END,
            CASE WHEN u.goes THEN clock_timestamp() END,
@@ -108,7 +108,7 @@ QUEUE_LOST = """
     )
     UPDATE occurrences o
     SET state = 'queued', attempt = o.attempt + 1, dispatched_at = NULL, check_at = NULL, expires_at = NULL,
-        not_before = clock_timestamp(), losses = o.losses + CASE WHEN l.state = 'running' THEN 1 ELSE 0 END
+        not_before = clock_timestamp(), queued_at = clock_timestamp(), losses = o.losses + CASE WHEN l.state = 'running' THEN 1 ELSE 0 END
     FROM lost l WHERE o.run_id = l.run_id AND o.scheduled_for = l.scheduled_for
     RETURNING o.run_id, o.job_id, o.context_id, o.attempt, l.state, l.executor
 """
