@@ -8,7 +8,7 @@ from tests.support.system import System
 CROWD = 2000
 
 
-@pytest.mark.parametrize("room", [3, 50])
+@pytest.mark.parametrize("room", [3, 50, 1000])
 async def test_a_crowd_of_one_tenant_does_not_delay_another(system: System, room: int) -> None:
     """Of 2,001 runs due at one instant, the only one of its tenant begins before a tenth of the others."""
     crowd = await system.many_jobs(CROWD, tool=READS, at_once=room)
