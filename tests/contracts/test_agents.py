@@ -6,12 +6,11 @@ from uuid import uuid4
 import msgspec
 from pydantic_ai.settings import ModelSettings as KnownSettings
 
-from rota_executor.adapters import tools
-from rota_executor.adapters.registry import Registry
 from rota_executor.agent import Agent, Example, Limits, ToolLink, parse
 from rota_gateway.api import agent_fields
 from rota_gateway.api.agent_fields import AgentInput, ModelSettings
 from rota_gateway.bootstrap.agents import shipped_agents
+from tests.support.toolkit import built_in
 
 
 def fields(struct: type[msgspec.Struct]) -> set[str]:
@@ -34,8 +33,7 @@ def test_the_defaults_are_the_same_on_both_sides() -> None:
 
 
 def test_the_agents_that_ship_are_linked_with_tools_that_exist_and_only_read() -> None:
-    registry = Registry()
-    tools.register(registry, services={})
+    registry = built_in()
     effects = {tool.name: tool.description.effect for tool in registry.tools()}
     shipped = shipped_agents("anthropic:x", with_demo=True)
     assert {effects.get(link["tool_name"]) for agent in shipped for link in agent["tools"]} == {"read"}

@@ -100,12 +100,15 @@ contexts = Table(
     _required("name"),
     _required("max_concurrent_runs", Integer, "3"),
     _required("min_period_seconds", Integer, "60"),
+    # Hosts that tools may reach though they are at no public address; only administrators change them.
+    _required("allowed_hosts", ARRAY(Text), "'{}'"),
     _instant("created_at", now=True),
     _instant("updated_at", now=True),
     UniqueConstraint("name"),
     CheckConstraint("length(name) BETWEEN 1 AND 255", name="name_length"),
     CheckConstraint("max_concurrent_runs BETWEEN 1 AND 1000", name="max_concurrent_runs"),
     CheckConstraint("min_period_seconds BETWEEN 1 AND 86400", name="min_period_seconds"),
+    CheckConstraint("cardinality(allowed_hosts) <= 100", name="allowed_hosts_count"),
 )
 
 users = Table(

@@ -27,10 +27,38 @@ IS_ADMIN = "EXISTS (SELECT 1 FROM users u WHERE u.id = rota_user() AND u.is_admi
 
 
 def upgrade() -> None:
+    _allow_hosts()
     _announce_tools()
     _loosen_links()
     _create_agent_revisions()
     _grant()
+
+
+def _allow_hosts() -> None:
+    """Which hosts tools of a context may reach wherever they are: what an administrator opens, nobody else."""
+    op.execute("""
+        ALTER TABLE contexts ADD COLUMN allowed_hosts text[] NOT NULL DEFAULT '{}',
+            ADD CONSTRAINT ck_contexts_allowed_hosts_count CHECK (cardinality(allowed_hosts) <= 100)
+    """)
+    op.execute(f"""
+        CREATE FUNCTION rota_guard_allowed_hosts() RETURNS trigger
+        LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+        BEGIN
+            IF rota_user() IS NOT NULL AND NOT {IS_ADMIN} THEN
+                RAISE insufficient_privilege USING MESSAGE = 'only an administrator may change allowed_hosts';
+            END IF;
+            RETURN NEW;
+        END $$
+    """)
+    op.execute("""
+        CREATE TRIGGER guard_new_hosts BEFORE INSERT ON contexts
+        FOR EACH ROW WHEN (NEW.allowed_hosts <> '{}') EXECUTE FUNCTION rota_guard_allowed_hosts()
+    """)
+    op.execute("""
+        CREATE TRIGGER guard_allowed_hosts BEFORE UPDATE ON contexts
+        FOR EACH ROW WHEN (NEW.allowed_hosts IS DISTINCT FROM OLD.allowed_hosts)
+        EXECUTE FUNCTION rota_guard_allowed_hosts()
+    """)
 
 
 def _announce_tools() -> None:

@@ -14,13 +14,16 @@ from rota_contracts.events import RunStopping
 from rota_contracts.streams import DEAD_LETTERS, EXECUTOR, JOBS
 from rota_executor.adapters import tools
 from rota_executor.adapters.models import Models, ModelServers
+from rota_executor.adapters.network import Network
 from rota_executor.adapters.registry import Registry
 from rota_executor.adapters.runtime import Runtime
+from rota_executor.adapters.tools import Surroundings
 from rota_executor.announcing import Announcing
 from rota_executor.handlers import Handlers
 from rota_executor.leases import Leases
 from rota_executor.outbox import Outbox
 from rota_executor.repository import Repository
+from rota_executor.repository.definitions import Definitions
 from rota_executor.repository.offers import Offers
 from rota_executor.runs import Runs
 from rota_executor.settings import ExecutorSettings
@@ -30,8 +33,6 @@ from rota_store import Database, opened
 @contextlib.asynccontextmanager
 async def wiring(settings: ExecutorSettings, lifetime: Lifetime) -> AsyncIterator[None]:
     """The executor, running; on leaving, it finishes what runs and hands over the rest."""
-    registry = registry_of(settings)
-    models = Models(registry, _model_servers(settings))
 
     async def taking_jobs() -> None:
         if not lifetime.started:
@@ -42,14 +43,16 @@ async def wiring(settings: ExecutorSettings, lifetime: Lifetime) -> AsyncIterato
         health_served(settings, lifetime),
         opened(settings, lifetime, "executor") as database,
         connected(settings, lifetime, "executor") as bus,
-        contextlib.aclosing(models),
     ):
         await bus.ensure([JOBS, DEAD_LETTERS], [EXECUTOR])
+        network = Network(Definitions(database).allowed_hosts)
+        registry = registry_of(settings, Surroundings(settings.services(), network))
         announcing = Announcing(Offers(database), registry)
         lifetime.checks["tools"] = announcing.check
         lifetime.spawn(announcing.announcing(lifetime.stopping), "tools")
+        models = Models(registry, _model_servers(settings))
         runtime = Runtime(registry, models, settings.tool_timeout_seconds)
-        async with _running(settings, lifetime, database, bus, runtime):
+        async with contextlib.aclosing(models), _running(settings, lifetime, database, bus, runtime):
             yield
 
 
@@ -109,10 +112,10 @@ async def _consume(subscription: Subscription, handlers: Handlers) -> None:
         await handlers.on_job_due(batch)
 
 
-def registry_of(settings: ExecutorSettings) -> Registry:
+def registry_of(settings: ExecutorSettings, around: Surroundings) -> Registry:
     """The built-in tools, and what installed packages and the operator's modules add."""
     registry = Registry()
-    tools.register(registry, services=settings.services())
+    tools.register(registry, around)
     registry.load_installed()
     for module in settings.plugin_modules():
         registry.load_module(module)

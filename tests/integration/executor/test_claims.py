@@ -20,6 +20,7 @@ from rota_executor.service import registry_of
 from rota_executor.settings import ExecutorSettings
 from tests.integration.executor.conftest import Stage
 from tests.support.eventually import eventually
+from tests.support.toolkit import surroundings
 
 
 @contextlib.asynccontextmanager
@@ -28,7 +29,7 @@ async def handling(stage: Stage) -> AsyncIterator[tuple[Handlers, Subscription]]
     settings = ExecutorSettings.model_validate(stage.environment())
     bus = await stage.world.bus("executor")
     await bus.ensure([JOBS], [EXECUTOR])
-    registry = registry_of(settings)
+    registry = registry_of(settings, surroundings())
     models = Models(registry, ModelServers())
     repository = Repository(stage.world.database("executor"), executor="here", lease_seconds=20)
     leases = Leases(repository, seconds=20)

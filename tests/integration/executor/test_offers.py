@@ -8,6 +8,7 @@ from rota_executor.service import registry_of
 from rota_executor.settings import ExecutorSettings
 from tests.integration.executor.conftest import Stage
 from tests.support.eventually import eventually
+from tests.support.toolkit import surroundings
 
 
 async def test_an_executor_announces_its_tools_and_providers(stage: Stage) -> None:
@@ -30,7 +31,8 @@ async def test_an_executor_announces_its_tools_and_providers(stage: Stage) -> No
 
 async def test_an_executor_is_not_ready_before_it_has_announced(stage: Stage) -> None:
     settings = ExecutorSettings.model_validate(stage.environment())
-    announcing = Announcing(Offers(stage.world.database("executor")), registry_of(settings))
+    registry = registry_of(settings, surroundings())
+    announcing = Announcing(Offers(stage.world.database("executor")), registry)
     with pytest.raises(ConnectionError, match="the tools are not announced yet"):
         await announcing.check()
 

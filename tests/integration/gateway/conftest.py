@@ -12,14 +12,14 @@ import pytest
 from rota_bus import Bus
 from rota_chassis.health import serving
 from rota_contracts.tools import ToolDescription
-from rota_executor.adapters import providers, tools
-from rota_executor.adapters.registry import Registry
+from rota_executor.adapters import providers
 from rota_executor.repository.offers import Offers
 from rota_gateway import application, readiness
 from rota_gateway.edge.gateway import Gateway
 from rota_gateway.service import opened
 from rota_gateway.settings import GatewaySettings
 from rota_gateway.tokens import digest, new_api_key, shown_prefix
+from tests.support.toolkit import built_in
 from tests.support.world import World
 
 JOB = {"name": "Morning briefing", "cron_expression": "30 7 * * 1-5", "skill_prompt": "What is new?"}
@@ -100,8 +100,7 @@ async def a_timer(world: World, job_id: UUID, **columns: Any) -> None:
 
 async def announce(world: World, *more: ToolDescription) -> None:
     """As an executor does at its start: the built-in tools and these, the providers that are installed."""
-    registry = Registry()
-    tools.register(registry, services={})
+    registry = built_in()
     known = [(tool.description, tool.source) for tool in registry.tools()]
     offers = Offers(world.database("executor"))
     await offers.announce([*known, *((tool, "a-package") for tool in more)], providers.installed())

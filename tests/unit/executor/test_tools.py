@@ -4,7 +4,6 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,17 +11,13 @@ from jsonschema import Draft202012Validator
 from starlette.applications import Starlette
 
 from rota_chassis.health import health_app, serving
-from rota_executor.adapters import tools
 from rota_executor.adapters.registry import Registry
 from rota_executor.adapters.tools import clock, health, machine
-from rota_executor.calls import ToolCall
-
-CALL = ToolCall(uuid4(), uuid4(), uuid4(), "call")
+from tests.support.toolkit import CALL, built_in
 
 
 def test_every_tool_says_in_one_line_what_it_does_and_what_it_takes() -> None:
-    registry = Registry()
-    tools.register(registry, services={})
+    registry = built_in()
     assert registry.tools()
     for tool in registry.tools():
         described = tool.description
@@ -70,8 +65,7 @@ def test_every_tool_stands_in_the_readme_with_its_effect() -> None:
     page = (Path(__file__).parents[3] / "services/executor/README.md").read_text()
     rows = re.findall(r"^\| (`[^|]+`) \| (read|write) \|", page, re.MULTILINE)
     told = {name: effect for names, effect in rows for name in re.findall(r"`([^`]+)`", names)}
-    registry = Registry()
-    tools.register(registry, services={})
+    registry = built_in()
     assert told == {tool.name: tool.description.effect for tool in registry.tools()}
 
 

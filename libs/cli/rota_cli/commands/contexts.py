@@ -14,6 +14,12 @@ app = typer.Typer(help="The tenants: each has its jobs, and limits of its own.",
 Which = Annotated[str, typer.Argument(metavar="CONTEXT", help="Its id or its name.")]
 MaxConcurrentRuns = Annotated[int | None, typer.Option(help="How many of its runs may go on at a time.")]
 MinPeriodSeconds = Annotated[int | None, typer.Option(help="The shortest period its jobs may have.")]
+AllowedHosts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-host", help="A host that tools may reach though it is at no public address; repeatable."
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
@@ -42,9 +48,15 @@ def create(
     name: Annotated[str, typer.Argument()],
     max_concurrent_runs: MaxConcurrentRuns = None,
     min_period_seconds: MinPeriodSeconds = None,
+    allow_host: AllowedHosts = None,
 ) -> None:
     """Create a context."""
-    body = _given(name=name, max_concurrent_runs=max_concurrent_runs, min_period_seconds=min_period_seconds)
+    body = _given(
+        name=name,
+        max_concurrent_runs=max_concurrent_runs,
+        min_period_seconds=min_period_seconds,
+        allowed_hosts=allow_host or None,
+    )
     _show(session, session.api.post("/contexts", body))
 
 
@@ -63,9 +75,17 @@ def update(
     name: Annotated[str | None, typer.Option(help="A new name.")] = None,
     max_concurrent_runs: MaxConcurrentRuns = None,
     min_period_seconds: MinPeriodSeconds = None,
+    allow_host: AllowedHosts = None,
+    *,
+    allow_no_host: Annotated[bool, typer.Option("--allow-no-host", help="Take all of them back.")] = False,
 ) -> None:
-    """Change what is given and leave the rest."""
-    body = _given(name=name, max_concurrent_runs=max_concurrent_runs, min_period_seconds=min_period_seconds)
+    """Change what is given and leave the rest; hosts to allow are replaced by those that are given."""
+    body = _given(
+        name=name,
+        max_concurrent_runs=max_concurrent_runs,
+        min_period_seconds=min_period_seconds,
+        allowed_hosts=[] if allow_no_host else allow_host or None,
+    )
     if not body:
         raise typer.BadParameter("nothing to change: give at least one option")
     _show(session, session.api.patch(f"/contexts/{context_id(session.api, context)}", body))

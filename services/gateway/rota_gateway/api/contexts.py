@@ -1,15 +1,17 @@
+import re
+from collections.abc import Collection
 from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from rota_gateway.api.answers import Answer, Instant
-from rota_gateway.api.fields import Input, Name, Patch
+from rota_gateway.api.fields import Input, Label, Name, Patch
 from rota_gateway.api.job_answers import change_of
 from rota_gateway.edge.paging import CurrentPaging, Page
-from rota_gateway.edge.unit import ApiRoute, CurrentUnit
-from rota_gateway.errors import NotFoundError
+from rota_gateway.edge.unit import ApiRoute, CurrentUnit, Unit
+from rota_gateway.errors import ForbiddenError, NotFoundError
 from rota_gateway.repository import access, contexts, jobs
 
 router = APIRouter(tags=["contexts"], route_class=ApiRoute)
@@ -18,11 +20,32 @@ Concurrency = Annotated[int, Field(ge=1, le=1000)]
 Period = Annotated[int, Field(ge=1, le=86_400)]
 
 
+HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?", re.ASCII)
+
+
+def _host(value: str) -> str:
+    found = HOST.fullmatch(value.lower())
+    if not found or int(found[1] or 0) > 65_535:
+        raise ValueError("must be a host or host:port, like printer.example.org, 10.0.0.5:8080 or [fd00::1]")
+    return value.lower()
+
+
+Hosts = Annotated[
+    list[Annotated[Label, AfterValidator(_host)]],
+    Field(
+        max_length=100,
+        description="which tools may reach though they are at no public address; "
+        "only an administrator may change them",
+    ),
+]
+
+
 class Context(Answer):
     id: UUID
     name: str
     max_concurrent_runs: int
     min_period_seconds: int
+    allowed_hosts: list[str]
     role: Literal["owner", "editor", "viewer"] | None = Field(
         description="yours; an administrator may have none"
     )
@@ -35,12 +58,14 @@ class ContextInput(Input):
     name: Name
     max_concurrent_runs: Concurrency = 3
     min_period_seconds: Period = 60
+    allowed_hosts: Hosts = Field(default=[])
 
 
 class ContextPatch(Patch):
     name: Name = ""
     max_concurrent_runs: Concurrency = 3
     min_period_seconds: Period = 60
+    allowed_hosts: Hosts = Field(default=[])
 
 
 @router.get("/contexts")
@@ -52,6 +77,7 @@ async def list_contexts(unit: CurrentUnit, paging: CurrentPaging) -> Page[Contex
 @router.post("/contexts", status_code=201)
 async def create_context(definition: ContextInput, unit: CurrentUnit) -> Context:
     """You become its owner."""
+    _check_hosts(definition.allowed_hosts, unit)
     context_id = await contexts.add(unit.connection, unit.caller.id, definition.model_dump())
     return await get_context(context_id, unit)
 
@@ -67,6 +93,9 @@ async def get_context(context_id: UUID, unit: CurrentUnit) -> Context:
 @router.patch("/contexts/{context_id}")
 async def update_context(context_id: UUID, patch: ContextPatch, unit: CurrentUnit) -> Context:
     await access.require(unit.connection, context_id, "own")
+    if "allowed_hosts" in patch.model_fields_set:
+        stored = await get_context(context_id, unit)
+        _check_hosts(set(patch.allowed_hosts) ^ set(stored.allowed_hosts), unit)
     if changes := patch.model_dump(exclude_unset=True):
         await contexts.update(unit.connection, context_id, changes)
     return await get_context(context_id, unit)
@@ -79,3 +108,8 @@ async def delete_context(context_id: UUID, unit: CurrentUnit) -> None:
     deleted = await jobs.delete_of_context(unit.connection, context_id)
     await contexts.delete(unit.connection, context_id)
     unit.hints.extend(change_of(job, "deleted") for job in deleted)
+
+
+def _check_hosts(changed: Collection[str], unit: Unit) -> None:
+    if changed and not unit.caller.is_admin:
+        raise ForbiddenError("Only an administrator may change allowed_hosts.")

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 from rota_gateway.repository.connection import Connection, Row, row, rows, run
 
 SELECT = """
-    SELECT c.id, c.name, c.max_concurrent_runs, c.min_period_seconds, c.created_at, c.updated_at,
+    SELECT c.id, c.name, c.max_concurrent_runs, c.min_period_seconds, c.allowed_hosts, c.created_at, c.updated_at,
            (SELECT count(*) FROM scheduled_jobs j WHERE j.context_id = c.id) AS job_count,
            (SELECT m.role FROM memberships m
             WHERE m.context_id = c.id AND m.user_id = rota_user()) AS role
@@ -34,15 +34,12 @@ async def get(connection: Connection, context_id: UUID) -> Row | None:
 
 
 async def add(connection: Connection, user_id: UUID, values: dict[str, Any]) -> UUID:
-    """Creates a context with the user as its owner."""
+    """Creates a context of the columns named in `values`, with the user as its owner."""
     context_id = uuid4()
     # No RETURNING: the founder sees the row only as its member.
     await run(
         connection,
-        """
-        INSERT INTO contexts (id, name, max_concurrent_runs, min_period_seconds)
-        VALUES (:id, :name, :max_concurrent_runs, :min_period_seconds)
-        """,
+        f"INSERT INTO contexts (id, {', '.join(values)}) VALUES (:id, {', '.join(f':{name}' for name in values)})",
         id=context_id,
         **values,
     )

@@ -1,13 +1,25 @@
 """The built-in tools, one file per kind."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
+from rota_executor.adapters.network import Network
 from rota_executor.adapters.registry import Registry
-from rota_executor.adapters.tools import clock, health, machine
+from rota_executor.adapters.tools import clock, health, http, machine, web_page
 
 
-def register(registry: Registry, *, services: Mapping[str, str]) -> None:
-    """Adds them all; `services` are the base URLs for rota_health."""
+@dataclass(frozen=True)
+class Surroundings:
+    """What tools work with; `services` are the base URLs of Rota's own."""
+
+    services: Mapping[str, str]
+    network: Network
+
+
+def register(registry: Registry, around: Surroundings) -> None:
+    """Adds them all."""
     machine.register(registry)
-    health.register(registry, services)
+    health.register(registry, around.services)
     clock.register(registry)
+    http.register(registry, around.network)
+    web_page.register(registry, around.network)

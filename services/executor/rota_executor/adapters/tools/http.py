@@ -1,0 +1,105 @@
+"""Requests over HTTP: to public addresses, and to those hosts that the context allows."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from rota_contracts.tools import ToolDescription
+from rota_executor.adapters.fetching import MAX_BYTES, Fetched, fetch
+from rota_executor.adapters.network import Network
+from rota_executor.adapters.registry import Registry, ToolFunction
+from rota_executor.calls import ToolCall
+
+TIMEOUT_SECONDS = 30.0
+# Characters of an answer's body that are shown.
+MAX_SHOWN = 50_000
+SHOWN_HEADERS = ("content-type", "location", "etag", "last-modified", "retry-after")
+
+URL = {"type": "string", "maxLength": 4000, "description": "begins with https:// or http://"}
+HEADERS = {
+    "type": "object",
+    "additionalProperties": {"type": "string", "maxLength": 4000},
+    "maxProperties": 20,
+    "description": "headers of the request",
+}
+
+GET = ToolDescription(
+    name="http_get",
+    description="Gets what is at an address of the web: JSON, text, a feed; follows redirects.",
+    effect="read",
+    idempotent=True,
+    open_world=True,
+    timeout_seconds=TIMEOUT_SECONDS,
+    parameters={
+        "type": "object",
+        "properties": {"url": URL, "headers": HEADERS},
+        "required": ["url"],
+        "additionalProperties": False,
+    },
+)
+REQUEST = ToolDescription(
+    name="http_request",
+    description="Sends a request to an address of the web, which may change something; follows no redirect.",
+    effect="write",
+    open_world=True,
+    timeout_seconds=TIMEOUT_SECONDS,
+    parameters={
+        "type": "object",
+        "properties": {
+            "method": {"enum": ["POST", "PUT", "PATCH", "DELETE", "GET"]},
+            "url": URL,
+            "headers": HEADERS,
+            "json": {"description": "the body, as JSON"},
+            "body": {"type": "string", "description": "the body, as text; instead of json"},
+        },
+        "required": ["method", "url"],
+        "additionalProperties": False,
+    },
+)
+
+
+def register(registry: Registry, network: Network) -> None:
+    registry.add_tool(GET, getting(network))
+    registry.add_tool(REQUEST, requesting(network))
+
+
+def getting(network: Network) -> ToolFunction:
+    async def get(arguments: Mapping[str, Any], call: ToolCall) -> str:
+        async with network.client(call.context_id, seconds=TIMEOUT_SECONDS) as client:
+            headers = arguments.get("headers", {})
+            return shown(await fetch(client, "GET", arguments["url"], headers=headers, follow=True))
+
+    return get
+
+
+def requesting(network: Network) -> ToolFunction:
+    async def request(arguments: Mapping[str, Any], call: ToolCall) -> str:
+        headers = {"idempotency-key": call.idempotency_key, **arguments.get("headers", {})}
+        content = None
+        if "json" in arguments:
+            if "body" in arguments:
+                raise ValueError("give json or body, not both")
+            content = json.dumps(arguments["json"], ensure_ascii=False).encode()
+            headers = {"content-type": "application/json", **headers}
+        elif "body" in arguments:
+            content = arguments["body"].encode()
+        async with network.client(call.context_id, seconds=TIMEOUT_SECONDS) as client:
+            return shown(
+                await fetch(client, arguments["method"], arguments["url"], headers=headers, content=content)
+            )
+
+    return request
+
+
+def shown(answer: Fetched) -> str:
+    """The status, the headers that say something, and the body as far as it is text."""
+    lines = [f"HTTP {answer.status} from {answer.url}"]
+    lines += [f"{name}: {answer.headers[name]}" for name in SHOWN_HEADERS if name in answer.headers]
+    text = answer.text
+    if text is None:
+        size = f"more than {MAX_BYTES}" if answer.is_cut else len(answer.body)
+        return "\n".join([*lines, f"({size} bytes that are no text)"])
+    lines += ["", text[:MAX_SHOWN]]
+    if len(text) > MAX_SHOWN or answer.is_cut:
+        lines.append(f"(cut: the first {min(len(text), MAX_SHOWN)} characters)")
+    return "\n".join(lines)

@@ -1,0 +1,17 @@
+"""What contexts say about the tools of their agents, read afresh for each call."""
+
+from uuid import UUID
+
+from rota_store import Database
+
+
+class Definitions:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def allowed_hosts(self, context_id: UUID) -> frozenset[str]:
+        """The hosts that tools of the context may reach wherever they are: `host`, `host:port`, `[::1]:port`."""
+        rows = await self._database.fetch(
+            "SELECT allowed_hosts FROM contexts WHERE id = :context_id", {"context_id": context_id}
+        )
+        return frozenset(rows[0][0]) if rows else frozenset()
