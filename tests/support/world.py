@@ -48,9 +48,11 @@ class World:
         self._closing.push_async_callback(database.close)
         return database
 
-    async def bus(self, service: str) -> Bus:
+    async def bus(self, service: str, *, url: str | None = None) -> Bus:
         """A connection as the NATS user of a service; closed with the test."""
-        bus = await Bus.connect(self.servers.nats.url, service=service, seed=self.servers.nats.seed(service))
+        bus = await Bus.connect(
+            url or self.servers.nats.url, service=service, seed=self.servers.nats.seed(service)
+        )
         self._closing.push_async_callback(bus.close)
         return bus
 

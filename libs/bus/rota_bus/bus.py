@@ -8,11 +8,11 @@ from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 from nats.js.errors import APIError, ServiceUnavailableError
 
-from rota_bus import publishing, topology
+from rota_bus import presence, publishing, topology
 from rota_bus.errors import BusUnavailableError, PublishError
 from rota_bus.hearing import Callback, Hearing
 from rota_bus.subscription import MAX_BATCH, Subscription
-from rota_bus.wire import WireClient, publish_frame
+from rota_bus.wire import WireClient, answer_frame, publish_frame
 from rota_chassis import logs
 from rota_chassis.lifecycle import Lifetime
 from rota_chassis.settings import ServiceSettings
@@ -117,6 +117,11 @@ class Bus:
         else:
             log.warning("a hint was lost", action="hint_lost", subject=message.subject)
 
+    def signal(self, subject: str) -> None:
+        """Says that it is so, to whoever listens now; there is nothing in it to read."""
+        if not self._client.is_closed:
+            self._client.send(answer_frame(subject.encode(), b""))
+
     async def listen(self, subject: str, callback: Callback) -> Hearing:
         """Calls back with subject and payload of what is said on `subject`, until the hearing is stopped."""
         hearing = Hearing(self._client, subject, callback)
@@ -133,6 +138,35 @@ class Bus:
         self._subscriptions.append(subscription)
         await subscription.start()
         return subscription
+
+    @property
+    def connection(self) -> int | None:
+        """The number of the present connection to NATS; None while there is none."""
+        return self._client.connection
+
+    async def ping(self, seconds: float) -> int:
+        """Asks whether the connection lives; its number: what was subscribed to before holds on it.
+
+        Raises:
+            BusUnavailableError: no answer came within `seconds`.
+
+        """
+        try:
+            return await self._client.round_trip(seconds)
+        except (NatsError, TimeoutError, OSError) as error:
+            raise BusUnavailableError(f"NATS did not answer: {error!r}") from error
+
+    async def absent(self, subjects: Sequence[str], seconds: float) -> set[str]:
+        """Those of the subjects that nobody listens to, as the server itself says.
+
+        Raises:
+            BusUnavailableError: the server said nothing within `seconds`.
+
+        """
+        try:
+            return await presence.absent(self._client, subjects, seconds)
+        except (NatsError, TimeoutError, OSError) as error:
+            raise BusUnavailableError(f"NATS did not answer: {error!r}") from error
 
     async def check(self) -> None:
         """Raises while NATS is away."""

@@ -30,14 +30,18 @@ MAX_BATCH = 1000
 
 
 class Delivery:
-    """One event as it arrived; it occupies a slot of its subscription until it is settled."""
+    """One event as it arrived; it occupies a slot of its subscription until it is settled.
 
-    __slots__ = ("event", "frame", "settled", "subscription")
+    What is accepted is answered at once and keeps its slot until it is finished.
+    """
+
+    __slots__ = ("event", "frame", "has_slot", "settled", "subscription")
 
     def __init__(self, event: Event, frame: Frame, subscription: "Subscription") -> None:
         self.event = event
         self.frame = frame
         self.subscription = subscription
+        self.has_slot = True
         self.settled = False
 
     @property
@@ -58,10 +62,6 @@ class Delivery:
         """It is to come again, after `seconds`."""
         self._settle(b'-NAK {"delay": %d}' % int(seconds * 1e9))
 
-    async def in_progress(self) -> None:
-        """It is still being worked on; the time until redelivery starts anew."""
-        self.subscription.answer([self.frame], b"+WPI")
-
     async def dead(self, reason: str) -> None:
         """It can never be handled: kept among the dead letters, not delivered again."""
         if await self.subscription.bury(self.frame, reason):
@@ -72,18 +72,40 @@ class Delivery:
     def _settle(self, answer: bytes) -> None:
         if not self.settled:
             self.settled = True
+            self.has_slot = False
             self.subscription.settle([self.frame], answer)
+
+
+def accept_all(deliveries: Iterable[Delivery]) -> None:
+    """They are in good hands and need not come again; each keeps its slot until it is finished."""
+    for subscription, open_ones in _by_subscription(one for one in deliveries if not one.settled).items():
+        for delivery in open_ones:
+            delivery.settled = True
+        subscription.answer([delivery.frame for delivery in open_ones], b"+ACK")
+
+
+def finish_all(deliveries: Iterable[Delivery]) -> None:
+    """Frees the slots of what was accepted."""
+    for subscription, open_ones in _by_subscription(one for one in deliveries if one.has_slot).items():
+        for delivery in open_ones:
+            delivery.has_slot = False
+        subscription.free(len(open_ones))
 
 
 async def ack_all(deliveries: Iterable[Delivery]) -> None:
     """They are done: as `ack` of each, in one write."""
-    done: dict[Subscription, list[Frame]] = {}
-    for delivery in deliveries:
-        if not delivery.settled:
+    for subscription, open_ones in _by_subscription(one for one in deliveries if not one.settled).items():
+        for delivery in open_ones:
             delivery.settled = True
-            done.setdefault(delivery.subscription, []).append(delivery.frame)
-    for subscription, frames in done.items():
-        subscription.settle(frames, b"+ACK")
+            delivery.has_slot = False
+        subscription.settle([delivery.frame for delivery in open_ones], b"+ACK")
+
+
+def _by_subscription(deliveries: Iterable[Delivery]) -> "dict[Subscription, list[Delivery]]":
+    found: dict[Subscription, list[Delivery]] = {}
+    for delivery in dict.fromkeys(deliveries):
+        found.setdefault(delivery.subscription, []).append(delivery)
+    return found
 
 
 class Subscription:
@@ -137,7 +159,11 @@ class Subscription:
     def settle(self, frames: list[Frame], answer: bytes) -> None:
         """Answers for good: the slots are free."""
         self.answer(frames, answer)
-        self._busy -= len(frames)
+        self.free(len(frames))
+
+    def free(self, slots: int) -> None:
+        """So many slots are free again."""
+        self._busy -= slots
         self._ask()
 
     def answer(self, frames: Iterable[Frame], answer: bytes) -> None:

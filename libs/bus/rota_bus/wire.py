@@ -24,6 +24,7 @@ from rota_contracts.codec import Message
 log = logs.logger(__name__)
 
 PREAMBLE = b"NATS/1.0\r\n"
+PING = b"PING\r\n"
 
 
 class Frame(NamedTuple):
@@ -64,6 +65,37 @@ class WireClient(Client):
         else:
             self._pending.append(frames)
             self._pending_data_size += len(frames)
+
+    @property
+    def connection(self) -> int | None:
+        """The number of the present connection; None while there is none."""
+        return int(self.stats["reconnects"]) if self.is_connected else None
+
+    async def round_trip(self, seconds: float) -> int:
+        """Returns when the server has taken all that was sent before; on which connection it did.
+
+        The library's own flush overtakes what still waits to be sent, and when it runs out of time, the
+        answer that comes later ends the reading for good.
+
+        Raises:
+            OSError: there is no connection, or it broke meanwhile.
+            TimeoutError: no answer came within `seconds`.
+
+        """
+        async with asyncio.timeout(seconds):
+            while self._pending and self.is_connected:
+                await self._flush_pending(force_flush=True)
+        if (connection := self.connection) is None or self._transport is None:
+            raise ConnectionError("NATS is not connected")
+        answer = asyncio.get_running_loop().create_future()
+        self._pongs.append(answer)
+        self._transport.write(PING)
+        await asyncio.wait([answer], timeout=seconds)
+        if self.connection != connection:
+            raise ConnectionError("the connection to NATS broke")
+        if not answer.done():
+            raise TimeoutError(f"NATS did not answer within {seconds} s")
+        return connection
 
     def require_room(self, messages: Sequence[Message]) -> None:
         """The server would end the connection over a message that is too long.

@@ -8,6 +8,7 @@ nobody may change, purge or delete a stream.
 from dataclasses import dataclass
 
 from rota_contracts import streams
+from rota_contracts.presence import GONE
 from rota_contracts.streams import Consumer
 
 
@@ -48,14 +49,21 @@ PERMISSIONS: dict[str, Permissions] = {
     ),
     "ticker": _permissions(
         "ticker",
-        says=("job.due.*.*", "job.closed.*.*", "job.paused.*.*", "run.stopping.*.*"),
+        says=(
+            "job.due.*.*",
+            "job.closed.*.*",
+            "job.paused.*.*",
+            "run.stopping.*.*",
+            "executor.alive.*",
+            GONE,
+        ),
         hears=("job.changed.*.*", "run.requested.*.*", "run.cancel.*.*"),
         consumers=(streams.TICKER_COMPLETIONS,),
     ),
     "executor": _permissions(
         "executor",
         says=("job.started.*.*", "job.completed.*.*"),
-        hears=("run.stopping.*.*",),
+        hears=("run.stopping.*.*", "executor.alive.*", GONE),
         consumers=(streams.EXECUTOR,),
     ),
     "results": _permissions(

@@ -20,7 +20,7 @@ class Consumer:
     durable: str
     stream: Stream
     filters: tuple[str, ...]
-    # What a process held when it froze or died comes again after this long; heartbeats renew it.
+    # What a process had not answered when it froze or died comes again after this long.
     ack_wait: timedelta = timedelta(seconds=20)
     max_ack_pending: int = 20_000
     # A message that fails this often for a reason of its own is a dead letter.
@@ -39,7 +39,8 @@ RUNS = Stream(
 )
 DEAD_LETTERS = Stream("DEAD_LETTERS", ("dead.*",), max_age=timedelta(days=30))
 
-EXECUTOR = Consumer("executor", JOBS, ("job.due.*.*",))
+# Answered as soon as PostgreSQL says whose the attempt is; from then on its row is what is not forgotten.
+EXECUTOR = Consumer("executor", JOBS, ("job.due.*.*",), ack_wait=timedelta(seconds=3))
 TICKER_COMPLETIONS = Consumer("ticker-completions", JOBS, ("job.completed.*.*",))
 RESULTS = Consumer("results", JOBS, ("job.completed.*.*",))
 NOTIFIER = Consumer("notifier", JOBS, ("job.completed.*.*",))

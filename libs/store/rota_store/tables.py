@@ -19,6 +19,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    Interval,
     LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
@@ -602,6 +603,18 @@ model_providers = Table(
 
 # ---- attempts: written by the executor --------------------------------------------------------------
 
+# The lease of an executor for all the attempts that it holds. A ticker may shorten it to `notice` from then,
+# and ends it when it is over, with functions; an ended one is deleted when nothing of it is open any more.
+executors = Table(
+    "executors",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _required("lease_until", DateTime(timezone=True)),
+    _required("notice", Interval),
+    _instant("started_at", now=True),
+    _instant("ended_at"),
+)
+
 run_attempts = Table(
     "run_attempts",
     metadata,
@@ -611,7 +624,6 @@ run_attempts = Table(
     _required("job_id", Uuid),
     _required("executor"),
     _required("state"),
-    _required("lease_until", DateTime(timezone=True)),
     _required("session_id", Uuid),
     _instant("started_at", now=True),
     _instant("ended_at"),
@@ -625,7 +637,7 @@ run_attempts = Table(
         "(state = 'ended') = (outcome IS NOT NULL) AND (state = 'ended') = (ended_at IS NOT NULL)",
         name="ended_with_outcome",
     ),
-    Index("ix_run_attempts_lease_until", "lease_until", postgresql_where=text("state <> 'ended'")),
+    Index("ix_run_attempts_executor", "executor", "state", postgresql_where=text("state <> 'ended'")),
     # For sweeps over what ended lately.
     Index("ix_run_attempts_ended_at", "ended_at", postgresql_using="brin"),
 )

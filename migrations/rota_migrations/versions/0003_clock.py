@@ -45,6 +45,7 @@ WRITES = {
         "unpublished_events": "SELECT, INSERT, UPDATE, DELETE",
     },
     "rota_executor": {
+        "executors": "SELECT, INSERT, UPDATE",
         "unpublished_outcomes": "SELECT, INSERT, DELETE",
         "tool_effects": "SELECT, INSERT, UPDATE",
     },
@@ -52,7 +53,7 @@ WRITES = {
 }
 READS = {
     "rota_gateway": "occurrences, tool_effects",
-    "rota_ticker": "job_revisions, run_cancellations, agent_configurations",
+    "rota_ticker": "job_revisions, run_cancellations, agent_configurations, executors",
     "rota_executor": "occurrences",
 }
 
@@ -68,6 +69,7 @@ def upgrade() -> None:
     _create_rooms()
     _create_audits()
     _narrow_confirmations()
+    _hold_by_executor()
     _hold_by_statement()
     _touch_trigger()
     _protect()
@@ -459,6 +461,74 @@ def _narrow_confirmations() -> None:
             ADD CONSTRAINT ck_notifications_category
                 CHECK (category IN ('success', 'error', 'approval_needed', 'paused'))
     """)
+
+
+def _hold_by_executor() -> None:
+    """One lease of an executor for all its attempts, instead of one of each attempt.
+
+    The executor writes its row. The two things that a ticker may do to it are functions that run as its
+    owner: give notice to who is absent, and end leases that are over.
+    """
+    op.execute("""
+        CREATE TABLE executors (
+            id text NOT NULL CONSTRAINT pk_executors PRIMARY KEY,
+            lease_until timestamptz NOT NULL,
+            notice interval NOT NULL,
+            started_at timestamptz NOT NULL DEFAULT now(),
+            ended_at timestamptz
+        )
+    """)
+    op.execute("""
+        INSERT INTO executors (id, lease_until, notice)
+        SELECT executor, max(lease_until), interval '2.5 seconds' FROM run_attempts WHERE state <> 'ended'
+        GROUP BY executor
+    """)
+    op.execute("DROP INDEX ix_run_attempts_lease_until")
+    op.execute("ALTER TABLE run_attempts DROP COLUMN lease_until")
+    op.execute("""
+        CREATE INDEX ix_run_attempts_executor ON run_attempts (executor, state) WHERE state <> 'ended'
+    """)
+    # Whoever renewed since the ticker looked (`seen`), or renews just now, is there.
+    op.execute("""
+        CREATE FUNCTION rota_give_notice(names text[], seen timestamptz[]) RETURNS SETOF text
+        LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+            UPDATE executors e SET lease_until = clock_timestamp() + e.notice
+            WHERE e.id IN (
+                SELECT x.id FROM unnest(names, seen) AS s (name, lease_until)
+                JOIN executors x ON x.id = s.name AND x.lease_until = s.lease_until
+                WHERE x.ended_at IS NULL AND x.lease_until > clock_timestamp() + x.notice
+                FOR NO KEY UPDATE OF x SKIP LOCKED)
+            RETURNING e.id
+        $$
+    """)
+    # The executor holds its row (FOR KEY SHARE) while it claims and writes outcomes: what is on its way then
+    # is committed before its lease is ended, or refused. What a leap of the clock went over is not over yet.
+    op.execute("""
+        CREATE FUNCTION rota_end_leases(reached timestamptz, leapt_to timestamptz[], leapt_by interval[])
+        RETURNS bigint
+        LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+            DELETE FROM executors WHERE id IN (
+                SELECT e.id FROM executors e
+                WHERE e.ended_at IS NOT NULL AND NOT EXISTS (
+                    SELECT 1 FROM run_attempts a
+                    JOIN occurrences o ON o.run_id = a.run_id AND o.attempt = a.attempt
+                    WHERE a.executor = e.id AND a.state <> 'ended' AND o.state = 'dispatched')
+                FOR UPDATE OF e SKIP LOCKED);
+            UPDATE executors SET ended_at = clock_timestamp() WHERE id IN (
+                SELECT e.id FROM executors e
+                WHERE e.ended_at IS NULL AND e.lease_until <= reached AND NOT EXISTS (
+                    SELECT 1 FROM unnest(leapt_to, leapt_by) AS l (moment, length)
+                    WHERE e.lease_until <= l.moment AND e.lease_until > reached - l.length)
+                FOR UPDATE OF e SKIP LOCKED);
+            SELECT count(*) FROM executors
+        $$
+    """)
+    for function in (
+        "rota_give_notice(text[], timestamptz[])",
+        "rota_end_leases(timestamptz, timestamptz[], interval[])",
+    ):
+        op.execute(f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC")
+        op.execute(f"GRANT EXECUTE ON FUNCTION {function} TO rota_ticker")
 
 
 def _hold_by_statement() -> None:

@@ -10,17 +10,19 @@ from rota_bus import Delivery
 from rota_contracts.events import JobCompleted, JobDue
 from rota_executor.domain import Record
 from rota_executor.errors import CancelledRunError, LeaseLostError
+from rota_executor.lease import Lease
 from rota_executor.repository import AttemptKey
 
 
 class Attempt:
-    """By `deadline`, on the clock of the event loop, it stops unless the lease is renewed before."""
+    """It goes on while its lease does."""
 
-    def __init__(self, delivery: Delivery, *, started_at: datetime, claimed: float, deadline: float) -> None:
+    def __init__(self, delivery: Delivery, lease: Lease, *, started_at: datetime, claimed: float) -> None:
         event = delivery.event
         assert isinstance(event, JobDue)  # the consumer's filter lets nothing else through
         self.event: JobDue = event
         self.delivery = delivery
+        self.lease = lease
         self.key = AttemptKey(event.run_id, event.attempt)
         self.started_at = started_at
         self.claimed = claimed
@@ -31,7 +33,6 @@ class Attempt:
         self.stop_reason: str | None = None
         self._is_working = False
         self.task: asyncio.Task[None] | None = None
-        self.deadline = deadline
 
     def lose(self) -> None:
         """Stops the run at once: the lease cannot be proven any more."""
@@ -69,14 +70,15 @@ class Attempt:
         finally:
             self._is_working = False
 
-    def require_lease(self) -> None:
+    async def require_lease(self) -> None:
         """Before anything with an effect.
 
         Raises:
             LeaseLostError: the attempt was given up, or should have been by now.
 
         """
-        if self.gone is not None or asyncio.get_running_loop().time() >= self.deadline:
+        await self.lease.require()
+        if self.gone is not None:
             raise LeaseLostError("the run is no longer held by this executor")
 
     def _give_up(self, why: Literal["lease_lost", "released"]) -> None:

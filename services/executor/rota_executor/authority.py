@@ -26,17 +26,18 @@ class Authority:
             LeaseLostError: the attempt is no longer held; the tool must not run.
 
         """
-        self._attempt.require_lease()
+        await self._attempt.require_lease()
         if tool.effect == "read":
             yield self._call(call_id)
             return
         key, record = self._attempt.key, self._attempt.record
-        effect = await self._repository.begin_effect(key, call_id, tool.name)
+        effect = await self._repository.begin_effect(self._attempt.lease.executor, key, call_id, tool.name)
         if effect is None:
             raise LeaseLostError("the run is no longer held by this executor")
         record.effects.append(tool.name)
         state = "failed"
         try:
+            await self._attempt.require_lease()  # the answer may have been long on its way
             yield self._call(call_id)
             state = "done"
         finally:

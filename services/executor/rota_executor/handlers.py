@@ -1,11 +1,11 @@
 """What the executor does when jobs are due: claim, look why not, announce, run."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Literal
 
-from rota_bus import Delivery
+from rota_bus import Delivery, accept_all
 from rota_chassis import logs
 from rota_contracts.events import Event, JobDue, JobStarted
 from rota_contracts.ids import session_id_for
@@ -13,8 +13,10 @@ from rota_executor import agents, metrics
 from rota_executor.agents import LoadedAgents
 from rota_executor.attempt import Attempt
 from rota_executor.domain import Verdict, ids, verdict
+from rota_executor.errors import LeaseLostError
+from rota_executor.lease import Lease
 from rota_executor.leases import Leases
-from rota_executor.repository import AttemptKey, Repository, Standing
+from rota_executor.repository import AttemptKey, Claimed, Repository, Standing
 from rota_executor.runs import Runs
 from rota_store import is_transient
 
@@ -31,15 +33,14 @@ ANNOUNCE_AFTER_SECONDS = 0.1
 
 
 class Handlers:
-    def __init__(
-        self, repository: Repository, leases: Leases, runs: Runs, publish: Publish, *, executor: str
-    ) -> None:
+    def __init__(self, repository: Repository, leases: Leases, runs: Runs, publish: Publish) -> None:
         self._repository = repository
         self._leases = leases
         self._runs = runs
         self._publish = publish
-        self._executor = executor
         self._announcing: set[asyncio.Task[None]] = set()
+        # Nothing new is begun: what cannot be claimed at once is left to others.
+        self.stopping = asyncio.Event()
 
     async def on_job_due(self, batch: list[Delivery]) -> Sequence[Did]:
         """Starts what can be claimed and settles what cannot; what was done, per delivery."""
@@ -56,7 +57,7 @@ class Handlers:
 
     async def _recover(self, batch: list[Delivery], error: Exception) -> Sequence[Did]:
         """PostgreSQL is away: later. Otherwise one message is at fault, which one by one will show."""
-        if is_transient(error):
+        if is_transient(error) or isinstance(error, LeaseLostError):
             log.warning("a batch waits", action="batch_waits", events=len(batch), error=repr(error))
             for delivery in batch:
                 await delivery.nak(RETRY_SECONDS)
@@ -76,17 +77,34 @@ class Handlers:
     async def _claim(self, batch: list[Delivery]) -> set[Delivery]:
         """Starts the attempts that could be claimed; their deliveries."""
         asked = asyncio.get_running_loop().time()
-        won = await self._repository.claim([_due(delivery) for delivery in batch])
-        deadline = self._leases.deadline(asked)
+        lease, won = await self._won({_key(delivery): _due(delivery) for delivery in batch})
         attempts: dict[AttemptKey, Attempt] = {}
         for delivery in batch:
             key = _key(delivery)
             if key in won and key not in attempts:
-                attempt = Attempt(delivery, started_at=won[key].started_at, claimed=asked, deadline=deadline)
+                attempt = Attempt(delivery, lease, started_at=won[key].started_at, claimed=asked)
                 attempt.stop_reason = won[key].stop
                 attempts[key] = attempt
+        started = {attempt.delivery for attempt in attempts.values()}
+        accept_all(started)  # a row remembers them now
         self._start(list(attempts.values()))
-        return {attempt.delivery for attempt in attempts.values()}
+        return started
+
+    async def _won(self, events: Mapping[AttemptKey, JobDue]) -> tuple[Lease, dict[AttemptKey, Claimed]]:
+        """Claims until PostgreSQL answers.
+
+        An answer that was lost may have given attempts to this executor, which nobody else may begin for as
+        long as its lease goes on.
+        """
+        while True:
+            try:
+                return await self._leases.claim(list(events.values()))
+            except Exception as error:
+                if not is_transient(error) or self._leases.current is None or self.stopping.is_set():
+                    raise
+                log.warning("a claim waits", action="claim_waits", events=len(events), error=repr(error))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.stopping.wait(), RETRY_SECONDS)
 
     def _start(self, attempts: list[Attempt]) -> None:
         if not attempts:
@@ -116,9 +134,7 @@ class Handlers:
         await asyncio.sleep(ANNOUNCE_AFTER_SECONDS)
         try:
             async with asyncio.timeout(ANNOUNCE_SECONDS):
-                await self._publish(
-                    [_started(a.event, a.started_at, self._executor) for a in attempts if a.completed is None]
-                )
+                await self._publish([_started(attempt) for attempt in attempts if attempt.completed is None])
         except Exception as error:  # noqa: BLE001  whatever it is, the runs go on
             log.warning("starts were not announced", action="announce_failed", error=repr(error))
 
@@ -168,13 +184,14 @@ def _key(delivery: Delivery) -> AttemptKey:
     return AttemptKey(event.run_id, event.attempt)
 
 
-def _started(event: JobDue, started_at: datetime, executor: str) -> JobStarted:
+def _started(attempt: Attempt) -> JobStarted:
+    event = attempt.event
     return JobStarted(
         context_id=event.context_id,
         job_id=event.job_id,
         run_id=event.run_id,
         attempt=event.attempt,
-        executor=executor,
+        executor=attempt.lease.executor,
         session_id=session_id_for(event.run_id, event.attempt),
-        started_at=started_at,
+        started_at=attempt.started_at,
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from rota_bus import ack_all
+from rota_bus import finish_all
 from rota_chassis import logs
 from rota_contracts.codec import MalformedEventError, decode_payload, encode_payload
 from rota_contracts.events import Event, JobCompleted
@@ -61,6 +61,9 @@ class Outbox:
         self._repository = repository
         self._publish = publish
         self._sweep_age_seconds = sweep_age_seconds
+        # Young outcomes are left to their executor, unless one is gone; at the start it may be the one
+        # before this that is.
+        self._is_left_behind = True
         self._to_write: Pile[_Entry] = Pile()
         self._to_publish: Pile[_Entry] = Pile()
 
@@ -89,9 +92,20 @@ class Outbox:
 
     async def sweep(self) -> int:
         """Publishes outcomes, of any executor, that nobody confirmed; how many."""
-        found = await self._repository.unpublished(
-            older_than_seconds=self._sweep_age_seconds, limit=MAX_SWEPT
-        )
+        age = 0 if self._is_left_behind else self._sweep_age_seconds
+        swept = some = await self._sweep_some(age)
+        while some == MAX_SWEPT:
+            swept += (some := await self._sweep_some(age))
+        self._is_left_behind = False
+        return swept
+
+    async def take_over(self) -> int:
+        """An executor is gone: publishes what it left behind; how many outcomes."""
+        self._is_left_behind = True
+        return await self.sweep()
+
+    async def _sweep_some(self, age: float) -> int:
+        found = await self._repository.unpublished(older_than_seconds=age, limit=MAX_SWEPT)
         events: dict[AttemptKey, Event] = {}
         for key, outcome in found:
             try:
@@ -114,7 +128,7 @@ class Outbox:
         # An attempt that was given up meanwhile no longer waits for its entry.
         while waiting := [entry for entry in entries if not entry.written.done()]:
             try:
-                written = await self._repository.end([entry.ended() for entry in waiting])
+                written = await self._end(waiting)
             except Exception as error:  # noqa: BLE001  the edge of a loop: decided upon below
                 if is_transient(error):
                     log.warning(
@@ -126,6 +140,14 @@ class Outbox:
                     await self._write_singly(waiting, error)
                 continue
             self._settle(waiting, written)
+
+    async def _end(self, entries: list[_Entry]) -> set[AttemptKey]:
+        """Those that were written; attempts that end together are mostly held under one lease."""
+        written: set[AttemptKey] = set()
+        for executor in {entry.attempt.lease.executor for entry in entries}:
+            outcomes = [entry.ended() for entry in entries if entry.attempt.lease.executor == executor]
+            written |= await self._repository.end(executor, outcomes)
+        return written
 
     async def _write_singly(self, entries: list[_Entry], error: Exception) -> None:
         """One outcome that cannot be written must not hold up the others."""
@@ -160,4 +182,4 @@ class Outbox:
             log.warning(
                 "outcomes wait for the sweep", action="publish_failed", count=len(entries), error=repr(error)
             )
-        await ack_all(entry.attempt.delivery for entry in entries)
+        finish_all(entry.attempt.delivery for entry in entries)

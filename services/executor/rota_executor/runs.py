@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import structlog
 
+from rota_bus import finish_all
 from rota_chassis import logs
 from rota_contracts.events import JobDue
 from rota_executor import metrics
@@ -37,8 +38,6 @@ log = logs.logger(__name__)
 
 # How long outcomes that exist may take to be written when the process ends.
 FLUSH_SECONDS = 5.0
-# A message whose attempt was given up comes again after this, and is then judged by the ledger.
-REDELIVER_SECONDS = 5.0
 
 
 class Runs:
@@ -70,20 +69,22 @@ class Runs:
         try:
             async with asyncio.timeout(FLUSH_SECONDS):
                 await self._outbox.flush()
+                await self._leases.leave()
         except TimeoutError:
             log.warning("outcomes were left behind", action="flush_failed")
+        except Exception as error:  # noqa: BLE001  the process ends; its lease then does, a little later
+            log.warning("the lease was not given back", action="leave_failed", error=repr(error))
         return len(unfinished)
 
     async def _release(self, attempts: list[Attempt]) -> None:
-        if not attempts:
-            return
         try:
-            await self._repository.release([attempt.key for attempt in attempts])
-        except Exception as error:  # noqa: BLE001  the process ends; without release the leases expire
+            for executor in {attempt.lease.executor for attempt in attempts}:
+                keys = [attempt.key for attempt in attempts if attempt.lease.executor == executor]
+                await self._repository.release(executor, keys)
+        except Exception as error:  # noqa: BLE001  the process ends; without release the lease expires
             log.warning("runs could not be released", action="release_failed", error=repr(error))
         for attempt in attempts:
             log.warning("the run was handed over", action="released", **ids(attempt.event))
-            await attempt.delivery.ack()
 
     async def _finished(self, attempts: list[Attempt], seconds: float) -> None:
         tasks = [attempt.task for attempt in attempts if attempt.task is not None]
@@ -101,7 +102,7 @@ class Runs:
             metrics.ABANDONED.labels(attempt.gone).inc()
             if attempt.gone == "lease_lost":
                 log.warning("the lease was lost, the run was stopped", action="lease_lost")
-                await attempt.delivery.nak(REDELIVER_SECONDS)
+            finish_all([attempt.delivery])
         finally:
             self._leases.drop(attempt)
             metrics.RUNNING.dec()
@@ -112,8 +113,10 @@ class Runs:
             attempt.event, outcome, attempt.record, started_at=attempt.started_at, duration=duration
         )
         if not await self._outbox.write(attempt, attempt.completed):
-            log.warning("the outcome came too late and was dropped", action="outcome_dropped")
-            await attempt.delivery.nak(REDELIVER_SECONDS)
+            log.warning("the outcome could not be written and was dropped", action="outcome_dropped")
+            # The row says that it runs here: a ticker takes it over when the lease is over.
+            self._leases.retire(attempt.lease)
+            finish_all([attempt.delivery])
             return
         metrics.ATTEMPTS.labels(outcome.status).inc()
         metrics.DURATION.observe(duration.total_seconds())

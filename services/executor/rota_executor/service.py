@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import secrets
 import socket
 from collections.abc import AsyncIterator
 
@@ -11,6 +10,7 @@ from rota_bus import Bus, Subscription, connected
 from rota_chassis.lifecycle import Lifetime, health_served, periodically
 from rota_contracts.codec import MalformedEventError, decode_payload
 from rota_contracts.events import RunStopping
+from rota_contracts.presence import GONE
 from rota_contracts.streams import DEAD_LETTERS, EXECUTOR, JOBS
 from rota_executor.adapters import tools
 from rota_executor.adapters.models import Models, ModelServers
@@ -19,6 +19,7 @@ from rota_executor.adapters.registry import Registry
 from rota_executor.adapters.runtime import Runtime
 from rota_executor.adapters.tools import Surroundings
 from rota_executor.announcing import Announcing
+from rota_executor.deadline import Terms
 from rota_executor.handlers import Handlers
 from rota_executor.leases import Leases
 from rota_executor.outbox import Outbox
@@ -60,18 +61,16 @@ async def wiring(settings: ExecutorSettings, lifetime: Lifetime) -> AsyncIterato
 async def _running(
     settings: ExecutorSettings, lifetime: Lifetime, database: Database, bus: Bus, runtime: Runtime
 ) -> AsyncIterator[None]:
-    # Another name after a restart: a new process holds nothing that an old one held.
-    executor = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(3)}"
-    repository = Repository(database, executor=executor, lease_seconds=settings.lease_seconds)
-    leases = Leases(repository, seconds=settings.lease_seconds)
+    terms = Terms(lease=settings.lease_seconds, notice=settings.notice_seconds)
+    repository = Repository(database, terms)
+    leases = Leases(repository, bus, terms, process=f"{socket.gethostname()}/{os.getpid()}")
     outbox = Outbox(repository, bus.publish, sweep_age_seconds=settings.sweep_seconds)
     runs = Runs(runtime, repository, leases, outbox, max_losses=settings.max_losses)
-    handlers = Handlers(repository, leases, runs, bus.publish, executor=executor)
+    handlers = Handlers(repository, leases, runs, bus.publish)
     drained = asyncio.Event()
     loops = [
-        lifetime.spawn(
-            periodically(leases.renew, seconds=leases.period, stopping=drained, name="leases"), "leases"
-        ),
+        lifetime.spawn(leases.renewing(), "renewals"),
+        lifetime.spawn(leases.pinging(), "pings"),
         lifetime.spawn(
             periodically(outbox.sweep, seconds=settings.sweep_seconds, stopping=drained, name="sweep"),
             "sweep",
@@ -92,12 +91,17 @@ async def _running(
             assert isinstance(hint, RunStopping)
             leases.stop(hint.run_id, hint.reason)
 
+    async def take_over(_subject: str, _payload: bytes) -> None:
+        await outbox.take_over()
+
     await bus.listen("run.stopping.*.*", stop)
+    await bus.listen(GONE, take_over)
     subscription = await bus.subscribe(EXECUTOR, slots=settings.slots)
     consuming = lifetime.spawn(_consume(subscription, handlers), "job.due")
     try:
         yield
     finally:
+        handlers.stopping.set()
         await subscription.stop()
         await asyncio.wait([consuming])
         await runs.drain(settings.grace_seconds)

@@ -16,6 +16,13 @@ class ExecutorSettings(ServiceSettings):
         validation_alias="EXECUTOR_LEASE_SECONDS",
         description="after this long without a sign of life another executor may take the run",
     )
+    notice_seconds: float = Field(
+        default=2.5,
+        ge=0.5,
+        le=3600,
+        validation_alias="EXECUTOR_NOTICE_SECONDS",
+        description="the same, when NATS has lost the executor as well",
+    )
     grace_seconds: float = Field(
         default=30,
         ge=0,

@@ -20,13 +20,22 @@ from rota_ticker.domain.admission import admissible
 from rota_ticker.domain.attempts import Dispatched, ending_reason, pause_reason, retry_delay, streaks
 from rota_ticker.domain.changes import replan
 from rota_ticker.domain.jobs import Decision, Occurrence, Plan, Standing
-from rota_ticker.domain.leaps import NO_LEAP, Look, leap_between
+from rota_ticker.domain.leaps import Leap, Look, after, leap_between
 from rota_ticker.domain.overlap import REPLACED
 from rota_ticker.domain.placing import first_attempt, placed
 from rota_ticker.domain.planning import decide
 from rota_ticker.domain.requests import admit
 from rota_ticker.news import News
-from rota_ticker.repository import admission, endings, jobs, ledger, requests, timers, unpublished
+from rota_ticker.repository import (
+    admission,
+    endings,
+    executors,
+    jobs,
+    ledger,
+    requests,
+    timers,
+    unpublished,
+)
 from rota_ticker.repository.glance import Glance, look
 
 log = logs.logger(__name__)
@@ -54,8 +63,10 @@ class Ticker:
         self._requests_horizon = "0"
         self._cancellations_horizon = "0"
         self._looked: Look | None = None
-        self._leap = NO_LEAP
+        self._leaps: list[Leap] = []
         self.wake = asyncio.Event()
+        # Set while executors may hold attempts.
+        self.attempts_out = asyncio.Event()
 
     async def look(self) -> Glance:
         """What there may be to do; what is read next need not be looked for before its horizon again."""
@@ -322,9 +333,12 @@ class Ticker:
         """Compares open occurrences with their attempts and moves on what stands still; how many."""
         async with self._deciding() as (connection, news):
             look = await self._look_at_the_clock(connection)
-            lost = await ledger.queue_lost(connection, look.now, self._leap)
+            holders = await executors.end_leases(connection, look.now, self._leaps)
+            lost = await ledger.queue_lost(connection) if holders else []
             unheard = await admission.say_again(connection, self._redispatch)
             await self._with_jobs(connection, unheard, news)
+        if holders:
+            self.attempts_out.set()
         for attempt in lost:
             log.warning(
                 "an attempt lost its executor",
@@ -369,7 +383,7 @@ class Ticker:
             log.warning("PostgreSQL's clock was set back", action="clock_set_back", waiting=late)
         if self._looked and (leap := leap_between(self._looked, look)):
             log.warning("PostgreSQL's clock leapt", action="clock_leapt", seconds=leap.by.total_seconds())
-            self._leap = leap
+            self._leaps = after(self._leaps, leap)
         self._looked = look
         return look
 
@@ -384,6 +398,8 @@ class Ticker:
         """After the commit: says what is to run and what is closed, and hints at what is to stop."""
         if news.is_cut:
             self.wake.set()
+        if news.runs:
+            self.attempts_out.set()
         try:
             await self._bus.publish([*news.dispatches(), *news.lasting()])
             for hint in news.hints():

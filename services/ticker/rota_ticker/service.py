@@ -12,6 +12,7 @@ from rota_chassis.lifecycle import Lifetime, health_served, periodically
 from rota_contracts.streams import DEAD_LETTERS, JOBS, RUNS, TICKER_COMPLETIONS
 from rota_store import is_transient, opened
 from rota_ticker.handlers import Ticker
+from rota_ticker.presence import Presence, watch
 from rota_ticker.settings import TickerSettings
 
 log = logs.logger(__name__)
@@ -43,14 +44,13 @@ async def wiring(settings: TickerSettings, lifetime: Lifetime) -> AsyncIterator[
             serve(completions, ticker.on_completed, is_transient=is_transient), "completions"
         )
         lifetime.spawn(keep_time(ticker, settings.poll_seconds, lifetime.stopping), "clock")
+        lease_over = asyncio.Event()
         lifetime.spawn(
-            periodically(
-                ticker.reconcile,
-                seconds=settings.reconcile_seconds,
-                stopping=lifetime.stopping,
-                name="reconcile",
-            ),
-            "reconcile",
+            keep_reconciled(ticker, settings.reconcile_seconds, lease_over, lifetime.stopping), "reconcile"
+        )
+        watching = lifetime.spawn(
+            watch(Presence(database, bus), attempts_out=ticker.attempts_out, lease_over=lease_over.set),
+            "presence",
         )
         lifetime.spawn(
             periodically(
@@ -62,6 +62,7 @@ async def wiring(settings: TickerSettings, lifetime: Lifetime) -> AsyncIterator[
             "months",
         )
         yield
+        watching.cancel()
         await completions.stop()
         await serving
 
@@ -81,6 +82,19 @@ async def keep_time(ticker: Ticker, poll_seconds: float, stopping: asyncio.Event
             log.warning("the clock stumbled", action="clock_failed", error=repr(error))
             patience = min(1.0, poll_seconds)
         await _sleep(patience, ticker.wake, stopping, is_due_then=patience < poll_seconds)
+
+
+async def keep_reconciled(
+    ticker: Ticker, seconds: float, lease_over: asyncio.Event, stopping: asyncio.Event
+) -> None:
+    """Reconciles every so often, and at once when a lease is over."""
+    while not stopping.is_set():
+        lease_over.clear()
+        try:
+            await ticker.reconcile()
+        except Exception as error:  # noqa: BLE001  the edge of the loop: told, then tried again
+            log.warning("nothing was reconciled", action="reconcile_failed", error=repr(error))
+        await _sleep(seconds, lease_over, stopping, is_due_then=False)
 
 
 async def work(ticker: Ticker, at_most: float) -> float:

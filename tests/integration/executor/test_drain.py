@@ -1,33 +1,13 @@
 """SIGTERM: finish what can be finished, hand over the rest. With a real process."""
 
-import contextlib
-import os
 import signal
 import subprocess
-import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 from rota_contracts.events import JobDue
 from tests.integration.executor.conftest import Stage
+from tests.integration.executor.process import process
 from tests.support.eventually import eventually
-
-ROOT = Path(__file__).parents[3]
-
-
-@contextlib.asynccontextmanager
-async def process(stage: Stage, log: Path, **variables: str) -> AsyncIterator["subprocess.Popen[bytes]"]:
-    """The executor as it is started in production; killed at the end if it still runs."""
-    environment = {**os.environ, **stage.environment(**variables), "PYTHONPATH": str(ROOT)}
-    with log.open("wb") as output:
-        running = subprocess.Popen(  # noqa: ASYNC220  it is started in a millisecond
-            [sys.executable, "-m", "rota_executor"], env=environment, stdout=output, stderr=output, cwd=ROOT
-        )
-    try:
-        yield running
-    finally:
-        running.kill()
-        running.wait()
 
 
 async def started(stage: Stage, event: JobDue) -> bool:
@@ -55,9 +35,7 @@ async def test_sigterm_lets_runs_finish_and_hands_over_those_that_do_not(
     assert (await stage.completed(short)).status == "success"
     released = await stage.attempt(long)
     assert (released.state, released.outcome) == ("released", None)
-    assert await stage.world.value(
-        "SELECT bool_and(lease_until <= now()) FROM run_attempts WHERE state = 'released'"
-    )
+    assert await stage.world.value("SELECT bool_and(ended_at IS NOT NULL) FROM executors")
     assert await stage.attempt(waiting) is None
     assert len(await stage.said("job.completed")) == 1
     info = await stage.world.nats_admin.jetstream().consumer_info("JOBS", "executor")

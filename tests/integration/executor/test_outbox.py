@@ -9,11 +9,14 @@ from rota_bus.errors import PublishError
 from rota_contracts.codec import encode_payload
 from rota_contracts.events import Event, JobDue
 from rota_contracts.streams import JOBS
+from rota_executor.deadline import Terms
 from rota_executor.domain import Outcome, Record, completed
 from rota_executor.outbox import Outbox
 from rota_executor.repository import AttemptKey, Ended, Repository
 from tests.integration.executor.conftest import Stage
 from tests.support.eventually import eventually
+
+TERMS = Terms(lease=20, notice=2.5)
 
 
 async def an_ended_attempt(stage: Stage, content: str, *, executor: str = "gone") -> JobDue:
@@ -26,9 +29,10 @@ async def an_ended_attempt(stage: Stage, content: str, *, executor: str = "gone"
         started_at=datetime.now(UTC),
         duration=timedelta(seconds=1),
     )
-    repository = Repository(stage.world.database("executor"), executor=executor, lease_seconds=20)
-    assert await repository.claim([event])
-    written = await repository.end([Ended(key_of(event), encode_payload(end).decode(), "[]")])
+    repository = Repository(stage.world.database("executor"), TERMS)
+    await repository.enter(executor)
+    assert await repository.claim(executor, [event])
+    written = await repository.end(executor, [Ended(key_of(event), encode_payload(end).decode(), "[]")])
     assert written == {key_of(event)}
     return event
 
@@ -50,7 +54,7 @@ async def test_the_sweep_publishes_an_outcome_that_its_executor_could_not(stage:
 
 async def test_the_sweep_leaves_young_outcomes_to_their_executor(stage: Stage) -> None:
     event = await an_ended_attempt(stage, "just now")
-    repository = Repository(stage.world.database("executor"), executor="other", lease_seconds=20)
+    repository = Repository(stage.world.database("executor"), TERMS)
     assert await repository.unpublished(older_than_seconds=60, limit=10) == []
     assert [found.key for found in await repository.unpublished(older_than_seconds=0, limit=10)] == [
         key_of(event)
@@ -68,7 +72,7 @@ async def test_an_outcome_that_could_not_be_published_stays_for_the_next_sweep(s
             raise refusals.pop()
         await bus.publish(events)
 
-    repository = Repository(stage.world.database("executor"), executor="other", lease_seconds=20)
+    repository = Repository(stage.world.database("executor"), TERMS)
     outbox = Outbox(repository, publish, sweep_age_seconds=0)
     with pytest.raises(PublishError):
         await outbox.sweep()
@@ -96,14 +100,16 @@ async def test_an_outcome_is_said_once_however_often_it_is_swept(stage: Stage) -
 
 async def test_an_outcome_is_written_only_while_the_lease_is_held(stage: Stage) -> None:
     event = await stage.due(publish=False)
-    repository = Repository(stage.world.database("executor"), executor="here", lease_seconds=20)
-    other = Repository(stage.world.database("executor"), executor="other", lease_seconds=20)
-    assert await repository.claim([event])
+    repository = Repository(stage.world.database("executor"), TERMS)
+    for executor in ("here", "other"):
+        await repository.enter(executor)
+    assert await repository.claim("here", [event])
     ended = [Ended(key_of(event), "{}", "[]")]
-    assert await other.end(ended) == set()
-    await stage.world.sql("UPDATE run_attempts SET lease_until = now() - interval '1 s'")
-    assert await repository.end(ended) == set()
-    assert await repository.renew([key_of(event)]) == set()  # what is lost stays lost
+    assert await repository.end("other", ended) == set()
+    await stage.world.sql("UPDATE executors SET lease_until = now() - interval '1 s' WHERE id = 'here'")
+    assert await repository.end("here", ended) == set()
+    assert await repository.claim("here", [event]) is None
+    assert await repository.renew(["here", "other"]) == {"other"}  # what is lost stays lost
     assert (await stage.attempt(event)).state == "running"
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from rota_contracts.tools import ToolDescription
@@ -10,6 +11,8 @@ from rota_executor.adapters.registry import Registry
 from rota_executor.calls import ToolCall
 
 calls: list[dict[str, Any]] = []
+# When a call that hung was stopped.
+stops: list[datetime] = []
 
 
 def register(registry: Registry) -> None:
@@ -42,7 +45,10 @@ async def blocking(arguments: Mapping[str, Any], call: ToolCall) -> str:
 
 
 async def hanging(arguments: Mapping[str, Any], call: ToolCall) -> str:
-    await asyncio.Event().wait()
+    try:
+        await asyncio.Event().wait()
+    finally:
+        stops.append(datetime.now(UTC))
     return "never"
 
 

@@ -108,8 +108,8 @@ async def test_what_has_a_running_attempt_is_running(person: Person, world: Worl
     assert (await person.get(path))["items"][0]["state"] == "dispatched"
     await world.sql(
         "INSERT INTO run_attempts "
-        "(run_id, attempt, context_id, job_id, executor, state, lease_until, session_id) "
-        "SELECT run_id, 1, context_id, job_id, 'e', 'running', now(), gen_random_uuid() FROM occurrences"
+        "(run_id, attempt, context_id, job_id, executor, state, session_id) "
+        "SELECT run_id, 1, context_id, job_id, 'e', 'running', gen_random_uuid() FROM occurrences"
     )
     assert (await person.get(path))["items"][0]["state"] == "running"
     assert (await person.get(f"/runs/{run_id}"))["state"] == "running"

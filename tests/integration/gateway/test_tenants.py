@@ -53,9 +53,9 @@ async def a_run(world: World, context: str, job: str) -> tuple[str, str, str]:
         c=UUID(context),
     )
     await world.sql(
-        "INSERT INTO run_attempts (run_id, attempt, context_id, job_id, executor, state, lease_until, "
-        "session_id, outcome, ended_at) "
-        """VALUES (:r, 1, :c, :j, 'executor-1', 'ended', now(), :s, '{"status": "success"}', now())""",
+        "INSERT INTO run_attempts (run_id, attempt, context_id, job_id, executor, state, session_id, "
+        "outcome, ended_at) "
+        """VALUES (:r, 1, :c, :j, 'executor-1', 'ended', :s, '{"status": "success"}', now())""",
         r=run,
         c=UUID(context),
         j=UUID(job),

@@ -135,8 +135,8 @@ async def fill(world: World, context: UUID, job: UUID) -> None:
         """,
         """
         INSERT INTO run_attempts
-            (run_id, attempt, context_id, job_id, executor, state, lease_until, session_id)
-        VALUES (:r, 1, :c, :j, 'e', 'running', now(), :s)
+            (run_id, attempt, context_id, job_id, executor, state, session_id)
+        VALUES (:r, 1, :c, :j, 'e', 'running', :s)
         """,
         """
         INSERT INTO agent_execution_results

@@ -11,7 +11,7 @@ from rota_contracts.codec import encode_payload
 from rota_ticker.handlers import Ticker
 from rota_ticker.repository.glance import Glance
 from rota_ticker.service import keep_time
-from tests.support.attempts import an_ended_attempt, an_unreadable_outcome
+from tests.support.attempts import an_ended_attempt, an_open_attempt, an_unreadable_outcome
 from tests.support.completions import a_completion
 from tests.support.eventually import eventually
 from tests.support.ticking import a_request, a_ticker, completed, ledger, make_due, said
@@ -96,20 +96,17 @@ async def test_a_retry_is_dispatched_when_its_backoff_is_over_and_nothing_spins_
     assert rounds < 20
 
 
-@pytest.mark.parametrize(("state", "losses"), [("running", 1), ("released", 0)])
-async def test_a_run_whose_executor_vanished_is_dispatched_again(
-    world: World, state: str, losses: int
+@pytest.mark.parametrize(
+    ("state", "lease", "losses"),
+    [("running", "-1 ms", 1), ("released", "-1 ms", 0), ("released", "20 s", 0)],
+)
+async def test_a_run_whose_executor_vanished_or_hands_it_over_is_dispatched_again(
+    world: World, state: str, lease: str, losses: int
 ) -> None:
     ticker = await a_ticker(world)
     context = await world.a_context()
     run = await world.an_occurrence(await world.a_job(context))
-    await world.sql(
-        "INSERT INTO run_attempts"
-        " (run_id, attempt, context_id, job_id, executor, state, lease_until, session_id)"
-        " SELECT run_id, 1, context_id, job_id, 'gone', :state, now() - interval '3 s', gen_random_uuid()"
-        " FROM occurrences",
-        state=state,
-    )
+    await an_open_attempt(world, "gone", state=state, lease=lease)
     assert await ticker.reconcile() == 1
     assert await ticker.reconcile() == 0
     assert await ticker.admit_waiting() == 1
@@ -137,9 +134,9 @@ async def test_an_outcome_whose_news_was_lost_still_closes_the_occurrence(world:
     await ticker.fire()
     [due] = await said(world)
     await world.sql(
-        "INSERT INTO run_attempts (run_id, attempt, context_id, job_id, executor, state, lease_until,"
-        " session_id, ended_at, outcome) SELECT run_id, 1, context_id, job_id, 'e', 'ended', now(),"
-        " gen_random_uuid(), now() - interval '1 minute', CAST(:outcome AS jsonb) FROM occurrences",
+        "INSERT INTO run_attempts (run_id, attempt, context_id, job_id, executor, state, session_id,"
+        " ended_at, outcome) SELECT run_id, 1, context_id, job_id, 'e', 'ended', gen_random_uuid(),"
+        " now() - interval '1 minute', CAST(:outcome AS jsonb) FROM occurrences",
         outcome=encode_payload(completed(due)).decode(),
     )
     assert await ticker.reconcile() == 1

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from rota_contracts.events import JobDue
 from rota_contracts.ids import session_id_for
+from rota_executor.deadline import Terms
 from rota_store import Database
 
 
@@ -54,19 +55,64 @@ _OCCURRENCE = (
 )
 # Measured by the clock, not by now(): a process that froze after the begin of its transaction is late.
 _LEASE = "clock_timestamp() + make_interval(secs => :lease_seconds)"
+_GOES_ON = "ended_at IS NULL AND lease_until > clock_timestamp()"
+# Nobody ends the lease before what was written with this row locked is committed.
+_HELD = f"held AS (SELECT id FROM executors WHERE id = :executor AND {_GOES_ON} FOR KEY SHARE)"
+# An attempt that runs under the lease, while the lease goes on.
+_RUNNING = "a.state = 'running' AND a.executor = :executor AND EXISTS (SELECT 1 FROM held)"
 
 
 class Repository:
-    def __init__(self, database: Database, *, executor: str, lease_seconds: float) -> None:
+    def __init__(self, database: Database, terms: Terms) -> None:
         self._database = database
-        self._executor = executor
-        self._lease_seconds = lease_seconds
+        self._terms = terms
 
-    async def claim(self, events: Sequence[JobDue]) -> dict[AttemptKey, Claimed]:
-        """Claims attempts whose occurrence is open and at this attempt; the won ones."""
+    async def enter(self, executor: str) -> None:
+        """Begins the lease of a new executor."""
+        await self._database.execute(
+            f"""
+            INSERT INTO executors (id, lease_until, notice)
+            VALUES (:executor, {_LEASE}, make_interval(secs => :notice_seconds))
+            """,
+            {
+                "executor": executor,
+                "lease_seconds": self._terms.lease,
+                "notice_seconds": self._terms.notice,
+            },
+        )
+
+    async def renew(self, executors: Sequence[str]) -> set[str]:
+        """Extends leases that go on; an executor that is not returned has lost its lease for good."""
         rows = await self._database.fetch(
             f"""
-            WITH found AS MATERIALIZED (
+            UPDATE executors SET lease_until = {_LEASE}
+            WHERE id = ANY (CAST(:executors AS text[])) AND {_GOES_ON}
+            RETURNING id
+            """,
+            {"executors": list(executors), "lease_seconds": self._terms.lease},
+        )
+        return {row[0] for row in rows}
+
+    async def leave(self, executors: Sequence[str]) -> None:
+        """Ends leases before their time."""
+        await self._database.execute(
+            """
+            UPDATE executors SET ended_at = clock_timestamp()
+            WHERE id = ANY (CAST(:executors AS text[])) AND ended_at IS NULL
+            """,
+            {"executors": list(executors)},
+        )
+
+    async def claim(self, executor: str, events: Sequence[JobDue]) -> dict[AttemptKey, Claimed] | None:
+        """Claims attempts whose occurrence is open and at this attempt; those that this executor has now.
+
+        Asked again, it gives again what it gave before. Renews the lease; None when that is over.
+        """
+        rows = await self._database.fetch(
+            f"""
+            WITH held AS (
+                UPDATE executors SET lease_until = {_LEASE} WHERE id = :executor AND {_GOES_ON} RETURNING id
+            ), found AS MATERIALIZED (
                 SELECT o.run_id, o.attempt, o.context_id, o.job_id, o.cancel_reason, d.session_id
                 FROM unnest(CAST(:run_ids AS uuid[]), CAST(:attempts AS int[]), CAST(:job_ids AS uuid[]),
                             CAST(:context_ids AS uuid[]), CAST(:instants AS timestamptz[]),
@@ -74,13 +120,15 @@ class Repository:
                     AS d(run_id, attempt, job_id, context_id, scheduled_for, session_id)
                 JOIN occurrences o ON {_OCCURRENCE} AND o.attempt = d.attempt AND o.closed_at IS NULL
             ), won AS (
-                INSERT INTO run_attempts
-                    (run_id, attempt, context_id, job_id, executor, state, lease_until, session_id)
-                SELECT run_id, attempt, context_id, job_id, :executor, 'running', {_LEASE}, session_id
-                FROM found
-                ON CONFLICT DO NOTHING
-                RETURNING run_id, attempt, started_at
+                INSERT INTO run_attempts AS a (run_id, attempt, context_id, job_id, executor, state, session_id)
+                SELECT f.run_id, f.attempt, f.context_id, f.job_id, h.id, 'running', f.session_id
+                FROM found f CROSS JOIN held h
+                ON CONFLICT (run_id, attempt) DO UPDATE SET state = excluded.state
+                    WHERE a.executor = excluded.executor AND a.state = 'running'
+                RETURNING a.run_id, a.attempt, a.started_at
             )
+            SELECT CAST(NULL AS uuid), CAST(NULL AS int), CAST(NULL AS timestamptz), CAST(NULL AS text) FROM held
+            UNION ALL
             SELECT run_id, attempt, started_at, NULL FROM won
             UNION ALL
             SELECT run_id, attempt, NULL, cancel_reason FROM found WHERE cancel_reason IS NOT NULL
@@ -88,10 +136,12 @@ class Repository:
             {
                 **_messages(events),
                 "session_ids": [session_id_for(event.run_id, event.attempt) for event in events],
-                "executor": self._executor,
-                "lease_seconds": self._lease_seconds,
+                "executor": executor,
+                "lease_seconds": self._terms.lease,
             },
         )
+        if all(row[0] for row in rows):  # the one without a run says that the lease goes on
+            return None
         # Not joined by PostgreSQL: to it both are of unknown size, and it would compare each with each.
         stops = {row[0]: row[3] for row in rows if row[2] is None}
         return {AttemptKey(row[0], row[1]): Claimed(row[2], stops.get(row[0])) for row in rows if row[2]}
@@ -139,20 +189,6 @@ class Repository:
         )
         return {(row.context_id, row.name): row.document for row in rows}
 
-    async def renew(self, keys: Sequence[AttemptKey]) -> set[AttemptKey]:
-        """Extends leases that are still held; an attempt that is not returned is lost for good."""
-        rows = await self._database.fetch(
-            f"""
-            UPDATE run_attempts a SET lease_until = {_LEASE}
-            FROM {_ATTEMPTS}
-            WHERE a.run_id = d.run_id AND a.attempt = d.attempt
-              AND a.state = 'running' AND a.executor = :executor AND a.lease_until >= clock_timestamp()
-            RETURNING a.run_id, a.attempt
-            """,
-            {**_arrays(keys), "executor": self._executor, "lease_seconds": self._lease_seconds},
-        )
-        return {AttemptKey(row.run_id, row.attempt) for row in rows}
-
     async def stops(self, keys: Sequence[tuple[UUID, datetime]]) -> dict[UUID, str]:
         """Which of the runs, named by id and nominal instant, are to stop, and why."""
         rows = await self._database.fetch(
@@ -166,19 +202,18 @@ class Repository:
         )
         return {row[0]: row[1] for row in rows}
 
-    async def end(self, outcomes: Sequence[Ended]) -> set[AttemptKey]:
-        """Writes outcomes of attempts whose lease is held; the others have no outcome from here."""
+    async def end(self, executor: str, outcomes: Sequence[Ended]) -> set[AttemptKey]:
+        """Writes outcomes of attempts while the lease goes on; the others have no outcome from here."""
         rows = await self._database.fetch(
-            """
-            WITH ended AS (
+            f"""
+            WITH {_HELD}, ended AS (
             UPDATE run_attempts a
             SET state = 'ended', ended_at = clock_timestamp(),
                 outcome = CAST(d.outcome AS jsonb), transcript = CAST(d.transcript AS jsonb)
             FROM unnest(CAST(:run_ids AS uuid[]), CAST(:attempts AS int[]),
                         CAST(:outcomes AS text[]), CAST(:transcripts AS text[]))
                 AS d(run_id, attempt, outcome, transcript)
-            WHERE a.run_id = d.run_id AND a.attempt = d.attempt
-              AND a.state = 'running' AND a.executor = :executor AND a.lease_until >= clock_timestamp()
+            WHERE a.run_id = d.run_id AND a.attempt = d.attempt AND {_RUNNING}
             RETURNING a.run_id, a.attempt
             )
             INSERT INTO unpublished_outcomes (run_id, attempt) SELECT run_id, attempt FROM ended
@@ -188,25 +223,25 @@ class Repository:
                 **_arrays([ended.key for ended in outcomes]),
                 "outcomes": [ended.outcome for ended in outcomes],
                 "transcripts": [ended.transcript for ended in outcomes],
-                "executor": self._executor,
+                "executor": executor,
             },
         )
         return {AttemptKey(row.run_id, row.attempt) for row in rows}
 
-    async def begin_effect(self, key: AttemptKey, call_id: str, tool_name: str) -> str | None:
+    async def begin_effect(self, executor: str, key: AttemptKey, call_id: str, tool_name: str) -> str | None:
         """Enters a call that writes, before it is made; its id, or None when the attempt is not held any more."""
         rows = await self._database.fetch(
-            """
+            f"""
+            WITH {_HELD}
             INSERT INTO tool_effects (run_id, attempt, call_id, context_id, tool_name, state)
             SELECT a.run_id, a.attempt,
                    CAST(:call_id AS text) || '/' || (SELECT count(*) FROM tool_effects e WHERE e.run_id = a.run_id),
                    a.context_id, :tool_name, 'started'
             FROM run_attempts a
-            WHERE a.run_id = :run_id AND a.attempt = :attempt
-              AND a.state = 'running' AND a.executor = :executor AND a.lease_until >= clock_timestamp()
+            WHERE a.run_id = :run_id AND a.attempt = :attempt AND {_RUNNING}
             RETURNING call_id
             """,
-            {**key._asdict(), "call_id": call_id, "tool_name": tool_name, "executor": self._executor},
+            {**key._asdict(), "call_id": call_id, "tool_name": tool_name, "executor": executor},
         )
         return rows[0][0] if rows else None
 
@@ -228,16 +263,16 @@ class Repository:
         )
         return [(row[0], row[1]) for row in rows]
 
-    async def release(self, keys: Sequence[AttemptKey]) -> int:
+    async def release(self, executor: str, keys: Sequence[AttemptKey]) -> int:
         """Hands unfinished attempts over: the ticker may dispatch their runs again at once."""
         return await self._database.execute(
             f"""
-            UPDATE run_attempts a SET state = 'released', lease_until = clock_timestamp()
+            WITH {_HELD}
+            UPDATE run_attempts a SET state = 'released'
             FROM {_ATTEMPTS}
-            WHERE a.run_id = d.run_id AND a.attempt = d.attempt
-              AND a.state = 'running' AND a.executor = :executor
+            WHERE a.run_id = d.run_id AND a.attempt = d.attempt AND {_RUNNING}
             """,
-            {**_arrays(keys), "executor": self._executor},
+            {**_arrays(keys), "executor": executor},
         )
 
     async def mark_published(self, keys: Sequence[AttemptKey]) -> None:

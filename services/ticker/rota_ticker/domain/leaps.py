@@ -4,11 +4,14 @@ Leases are written by that clock, and their holders live by a steady one: to the
 over goes on for as long as it would have without the leap.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-# Less is within what an attempt has after the end of its lease.
-NOTABLE = timedelta(seconds=1)
+# Less is within the margin by which an executor stops before its lease is over.
+NOTABLE = timedelta(seconds=0.2)
+# Those of long ago: nothing that was written before them goes on.
+MOST = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +31,13 @@ class Leap:
     by: timedelta
 
 
-NO_LEAP = Leap(datetime(1970, 1, 1, tzinfo=UTC), timedelta(0))
-
-
 def leap_between(before: Look, after: Look) -> Leap | None:
     """The leap ahead that the clock took between two looks, if it certainly took one."""
     passed = timedelta(seconds=after.answered - before.asked)
     by = after.now - before.now - passed
     return Leap(after.now, by) if by > NOTABLE else None
+
+
+def after(leaps: Sequence[Leap], leap: Leap) -> list[Leap]:
+    """With one more: what was written before several of them was leapt over by all of these."""
+    return [*(Leap(one.to, one.by + leap.by) for one in leaps), leap][-MOST:]

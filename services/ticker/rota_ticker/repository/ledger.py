@@ -9,7 +9,6 @@ from uuid import UUID
 from rota_contracts.events import Disposition, Trigger
 from rota_store import Connection, Database
 from rota_ticker.domain.jobs import Occurrence, Plan, Standing
-from rota_ticker.domain.leaps import Leap
 from rota_ticker.repository.timers import SET, plan_columns
 
 # Read after the timers of these jobs are locked: whoever opens a run of a job holds that lock.
@@ -95,15 +94,15 @@ EXPIRE = f"""
     RETURNING {CLOSED}
 """
 
-# The executor that held the attempt vanished (lease over) or handed it back (released). An outcome that was
-# written within the lease may still be on its way to its commit: it has two seconds.
+# The executor that held the attempt vanished (its lease was ended) or handed it back (released).
 QUEUE_LOST = """
     WITH lost AS (
         SELECT d.run_id, d.scheduled_for, a.state, a.executor
-        FROM run_attempts a JOIN occurrences d ON d.run_id = a.run_id AND d.attempt = a.attempt
-        WHERE (a.state = 'released' OR a.lease_until <= CAST(:over AS timestamptz)
-                 AND (a.lease_until > :leapt_to OR a.lease_until <= CAST(:over AS timestamptz) - CAST(:leap AS interval)))
-          AND a.state <> 'ended' AND d.state = 'dispatched'
+        FROM executors e
+        JOIN run_attempts a ON a.executor = e.id AND a.state <> 'ended' AND a.state = ANY (
+            CASE WHEN e.ended_at IS NULL THEN ARRAY['released'] ELSE ARRAY['released', 'running'] END)
+        JOIN occurrences d ON d.run_id = a.run_id AND d.attempt = a.attempt
+        WHERE d.state = 'dispatched'
         FOR UPDATE OF d SKIP LOCKED
     )
     UPDATE occurrences o
@@ -132,9 +131,6 @@ CANCEL = """
     FROM running r WHERE o.run_id = r.run_id AND o.scheduled_for = r.scheduled_for
     RETURNING o.run_id, o.job_id, o.context_id, o.cancel_reason
 """
-
-# How long an outcome that was written within its lease may be on its way to its commit.
-LATE_COMMIT = timedelta(seconds=2)
 
 KEEP_MONTHS = "SELECT rota_keep_months(CAST(:retention AS interval))"
 
@@ -218,9 +214,9 @@ async def expire(connection: Connection) -> list[Closed]:
     return [Closed(*row) for row in await connection.fetch(EXPIRE)]
 
 
-async def queue_lost(connection: Connection, now: datetime, leap: Leap) -> list[Lost]:
-    values = {"over": now - LATE_COMMIT, "leapt_to": leap.to, "leap": leap.by}
-    return [Lost(*row) for row in await connection.fetch(QUEUE_LOST, values)]
+async def queue_lost(connection: Connection) -> list[Lost]:
+    """After leases were ended: takes their attempts over, and what was handed back."""
+    return [Lost(*row) for row in await connection.fetch(QUEUE_LOST)]
 
 
 async def open_of(connection: Connection, job_ids: Iterable[UUID]) -> list[Key]:
