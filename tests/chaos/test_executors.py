@@ -101,7 +101,11 @@ async def test_a_frozen_executor_cannot_finish_what_another_took_over(system: Sy
     system.kill("executor-2")
     context = await system.many_jobs(5, tool=READS, arguments={"seconds": 2})
     await system.make_due(context)
-    await system.under_way(context, at_least=5)
+
+    async def all_begun() -> bool:
+        return len([call for call in system.executions() if call.context_id == str(context)]) == 5
+
+    await eventually(all_begun, seconds=60, what="five runs")
     system.signal("executor", signal.SIGSTOP)
     system.start("executor-2")
     await system.all_accounted_for(context, 5)
