@@ -15,6 +15,7 @@ from rota_contracts.events import (
     JobPaused,
     JobSnapshot,
     JobStarted,
+    NotificationRequested,
     NotificationSent,
     PendingAction,
     ResultRecorded,
@@ -116,6 +117,7 @@ EXAMPLES: dict[str, Event] = {
         ApprovalRequested(
             **_OF_RUN, attempt=2, job_name="Morning briefing", actions=[ACTION], owner_id=OWNER
         ),
+        NotificationRequested(**_OF_RUN, notification_id=NOTIFICATION),
         NotificationSent(
             context_id=CONTEXT,
             notification_id=NOTIFICATION,

@@ -19,7 +19,13 @@ GOLDEN = Path(__file__).parent / "golden"
 
 
 # Said to whoever listens now; a row stands behind each.
-HINTS = {"rota.job.changed.v1", "rota.run.cancel.v1", "rota.run.stopping.v1", "rota.bell.rung.v1"}
+HINTS = {
+    "rota.bell.rung.v1",
+    "rota.job.changed.v1",
+    "rota.notification.requested.v1",
+    "rota.run.cancel.v1",
+    "rota.run.stopping.v1",
+}
 
 
 def golden(name: str) -> dict[str, Any]:

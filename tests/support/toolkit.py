@@ -8,11 +8,15 @@ from uuid import UUID, uuid4
 from starlette.applications import Starlette
 
 from rota_chassis.health import serving
+from rota_contracts.events import Event
 from rota_executor.adapters import tools
 from rota_executor.adapters.network import Network, Resolve
 from rota_executor.adapters.registry import Registry, Tool
 from rota_executor.adapters.tools import Surroundings
 from rota_executor.calls import ToolCall
+from rota_executor.notices import Notices
+from rota_executor.repository.notices import NoticesRepository
+from rota_store import Database
 
 CALL = ToolCall(uuid4(), uuid4(), uuid4(), "the-call")
 
@@ -27,7 +31,13 @@ def a_network(*allowed: str, resolve: Resolve | None = None) -> Network:
 
 
 def surroundings(network: Network | None = None, services: Mapping[str, str] | None = None) -> Surroundings:
-    return Surroundings(services or {}, network or a_network())
+    """What is not said leads nowhere."""
+    nowhere = Database("postgresql://nobody@127.0.0.1:1/nothing", application="test")
+
+    async def unheard(_event: Event) -> None:
+        pass
+
+    return Surroundings(services or {}, network or a_network(), Notices(NoticesRepository(nowhere), unheard))
 
 
 def built_in(network: Network | None = None, services: Mapping[str, str] | None = None) -> Registry:

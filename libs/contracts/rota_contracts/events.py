@@ -278,6 +278,16 @@ class BellRung(Event, frozen=True, kw_only=True):
     count: Annotated[int, Meta(ge=1)]
 
 
+class NotificationRequested(RunEvent, frozen=True, kw_only=True):
+    """A hint that a run wants people told something; what, stands in the row."""
+
+    TYPE = "rota.notification.requested.v1"
+    NAME = "notification.requested"
+    ABOUT = "run_id"
+    IDENTITY = ("notification_id",)
+    notification_id: UUID
+
+
 class NotificationSent(Event, frozen=True, kw_only=True):
     """A delivery ended."""
 
@@ -287,7 +297,7 @@ class NotificationSent(Event, frozen=True, kw_only=True):
     IDENTITY = ("notification_id", "channel")
     notification_id: UUID
     run_id: UUID
-    category: Literal["success", "error", "approval_needed", "paused"]
+    category: Literal["success", "error", "approval_needed", "paused", "message"]
     channel: Literal["email", "telegram", "webhook"]
     outcome: Literal["delivered", "failed", "unknown", "suppressed"]
 
@@ -307,6 +317,7 @@ EVENTS: dict[str, type[Event]] = {
         ResultRecorded,
         ApprovalRequested,
         BellRung,
+        NotificationRequested,
         NotificationSent,
     )
 }

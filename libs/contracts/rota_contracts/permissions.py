@@ -62,7 +62,7 @@ PERMISSIONS: dict[str, Permissions] = {
     ),
     "executor": _permissions(
         "executor",
-        says=("job.started.*.*", "job.completed.*.*"),
+        says=("job.started.*.*", "job.completed.*.*", "notification.requested.*.*"),
         hears=("run.stopping.*.*", "executor.alive.*", GONE),
         consumers=(streams.EXECUTOR,),
     ),
@@ -74,6 +74,7 @@ PERMISSIONS: dict[str, Permissions] = {
     "notifier": _permissions(
         "notifier",
         says=("notification.sent.*", "bell.rung.*"),
+        hears=("notification.requested.*.*",),
         consumers=(streams.NOTIFIER, streams.NOTIFIER_APPROVALS, streams.NOTIFIER_PAUSES),
     ),
 }

@@ -659,6 +659,23 @@ tool_effects = Table(
     Index("ix_tool_effects_context_id", "context_id"),
 )
 
+# What a run wants people told. A notification takes its id: told once, however often it is read.
+notification_requests = Table(
+    "notification_requests",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    _context(),
+    _required("job_id", Uuid),
+    _required("run_id", Uuid),
+    _required("title"),
+    _required("body"),
+    _instant("created_at", now=True),
+    CheckConstraint("length(title) <= 200 AND length(body) <= 4000", name="lengths"),
+    Index("ix_notification_requests_context_id", "context_id"),
+    Index("ix_notification_requests_run_id", "run_id"),
+    Index("ix_notification_requests_created_at", "created_at"),
+)
+
 # Outcomes whose publication is not confirmed; narrow, so that confirming does not write the outcome again.
 unpublished_outcomes = Table(
     "unpublished_outcomes",
@@ -794,8 +811,14 @@ notifications = Table(
     _required("title"),
     _required("body", default="''"),
     _instant("created_at", now=True),
-    UniqueConstraint("run_id", "category"),
-    _one_of("category", "success", "error", "approval_needed", "paused"),
+    _one_of("category", "success", "error", "approval_needed", "paused", "message"),
+    Index(
+        "uq_notifications_run_id_category",
+        "run_id",
+        "category",
+        unique=True,
+        postgresql_where=text("category <> 'message'"),
+    ),
     Index("ix_notifications_context_id", "context_id", text("created_at DESC")),
     Index("ix_notifications_created_at", text("created_at DESC"), text("id DESC")),
 )

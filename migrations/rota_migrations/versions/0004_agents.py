@@ -16,9 +16,10 @@ WRITES = {
     "rota_executor": {
         "tools": "SELECT, INSERT, UPDATE, DELETE",
         "model_providers": "SELECT, INSERT, UPDATE, DELETE",
+        "notification_requests": "SELECT, INSERT",
     },
 }
-READS = {"rota_gateway": "model_providers"}
+READS = {"rota_gateway": "model_providers, notification_requests", "rota_notifier": "notification_requests"}
 
 OTHERS = "rota_ticker, rota_executor, rota_results, rota_notifier"
 VISIBLE = "context_id = ANY (ARRAY(SELECT rota_visible_contexts()))"
@@ -31,6 +32,7 @@ def upgrade() -> None:
     _announce_tools()
     _loosen_links()
     _create_agent_revisions()
+    _take_messages()
     _grant()
 
 
@@ -133,6 +135,41 @@ def _create_agent_revisions() -> None:
     op.execute(
         "CREATE POLICY gateway_insert ON agent_revisions FOR INSERT TO rota_gateway"
         f" WITH CHECK (({WRITABLE}) OR ({shared}))"
+    )
+
+
+def _take_messages() -> None:
+    """What runs want people told: of a run there may be several, of everything else one of each kind."""
+    op.execute("""
+        CREATE TABLE notification_requests (
+            id uuid NOT NULL CONSTRAINT pk_notification_requests PRIMARY KEY,
+            context_id uuid NOT NULL,
+            job_id uuid NOT NULL,
+            run_id uuid NOT NULL,
+            title text NOT NULL,
+            body text NOT NULL,
+            created_at timestamptz NOT NULL DEFAULT now(),
+            CONSTRAINT fk_notification_requests_context_id
+                FOREIGN KEY (context_id) REFERENCES contexts (id) ON DELETE CASCADE,
+            CONSTRAINT ck_notification_requests_lengths CHECK (length(title) <= 200 AND length(body) <= 4000)
+        )
+    """)
+    for columns in ("context_id", "run_id", "created_at"):
+        op.execute(f"CREATE INDEX ix_notification_requests_{columns} ON notification_requests ({columns})")
+    op.execute("""
+        ALTER TABLE notifications DROP CONSTRAINT uq_notifications_run_id_category,
+            DROP CONSTRAINT ck_notifications_category,
+            ADD CONSTRAINT ck_notifications_category
+                CHECK (category IN ('success', 'error', 'approval_needed', 'paused', 'message'))
+    """)
+    op.execute("""
+        CREATE UNIQUE INDEX uq_notifications_run_id_category ON notifications (run_id, category)
+        WHERE category <> 'message'
+    """)
+    op.execute("ALTER TABLE notification_requests ENABLE ROW LEVEL SECURITY")
+    op.execute(f"CREATE POLICY services ON notification_requests TO {OTHERS} USING (true) WITH CHECK (true)")
+    op.execute(
+        f"CREATE POLICY gateway_select ON notification_requests FOR SELECT TO rota_gateway USING ({VISIBLE})"
     )
 
 

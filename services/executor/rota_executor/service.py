@@ -22,9 +22,11 @@ from rota_executor.announcing import Announcing
 from rota_executor.deadline import Terms
 from rota_executor.handlers import Handlers
 from rota_executor.leases import Leases
+from rota_executor.notices import Notices
 from rota_executor.outbox import Outbox
 from rota_executor.repository import Repository
 from rota_executor.repository.definitions import Definitions
+from rota_executor.repository.notices import NoticesRepository
 from rota_executor.repository.offers import Offers
 from rota_executor.runs import Runs
 from rota_executor.settings import ExecutorSettings
@@ -46,8 +48,7 @@ async def wiring(settings: ExecutorSettings, lifetime: Lifetime) -> AsyncIterato
         connected(settings, lifetime, "executor") as bus,
     ):
         await bus.ensure([JOBS, DEAD_LETTERS], [EXECUTOR])
-        network = Network(Definitions(database).allowed_hosts)
-        registry = registry_of(settings, Surroundings(settings.services(), network))
+        registry = registry_of(settings, surroundings(settings, database, bus))
         announcing = Announcing(Offers(database), registry)
         lifetime.checks["tools"] = announcing.check
         lifetime.spawn(announcing.announcing(lifetime.stopping), "tools")
@@ -114,6 +115,15 @@ async def _running(
 async def _consume(subscription: Subscription, handlers: Handlers) -> None:
     async for batch in subscription.batches():
         await handlers.on_job_due(batch)
+
+
+def surroundings(settings: ExecutorSettings, database: Database, bus: Bus) -> Surroundings:
+    """What the built-in tools work with."""
+    return Surroundings(
+        services=settings.services(),
+        network=Network(Definitions(database).allowed_hosts),
+        notices=Notices(NoticesRepository(database), bus.hint),
+    )
 
 
 def registry_of(settings: ExecutorSettings, around: Surroundings) -> Registry:

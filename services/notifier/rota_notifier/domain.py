@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 
 from rota_contracts.events import ApprovalRequested, ContentBlock, JobCompleted, JobPaused
 
-Category = Literal["success", "error", "approval_needed", "paused"]
+Category = Literal["success", "error", "approval_needed", "paused", "message"]
 Channel = Literal["email", "telegram", "webhook"]
 EndedState = Literal["delivered", "failed", "unknown", "suppressed"]
 State = Literal["pending"] | EndedState
@@ -52,14 +52,18 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Letter:
-    """What a channel sends: the notification, where to, and the run that it is about."""
+    """What a channel sends: the notification, where to, and what it is about.
+
+    A message is sent while its run goes on: it has no event.
+    """
 
     notification_id: UUID
     category: Category
     title: str
     body: str
     target: str
-    event: JobCompleted
+    job_name: str
+    event: JobCompleted | None
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,7 @@ class Teller:
         sender = self._senders.get(delivery.channel)
         if sender is None:
             return Outcome("suppressed", f"the channel {delivery.channel} is not configured")
-        if delivery.outcome is None:
+        if delivery.outcome is None and delivery.category != "message":
             return Outcome("failed", "the outcome of the run is gone")
         letter = Letter(
             notification_id=delivery.notification_id,
@@ -143,7 +143,8 @@ class Teller:
             title=delivery.title,
             body=delivery.body,
             target=delivery.target,
-            event=_completed(delivery.outcome.encode()),
+            job_name=delivery.job_name,
+            event=None if delivery.category == "message" else _completed(delivery.outcome),
         )
         await sender.send(letter)
         return Outcome("delivered")
@@ -168,18 +169,24 @@ class Teller:
             await self._repository.mark_announced(ended)
         return len(ended)
 
+    async def tell_requested(self, since: datetime | None = None) -> int:
+        """Writes what runs want told, lately where no more is said; how many are new."""
+        found = await self._repository.requested(since or await self._repository.now() - OVERLAP)
+        return await self._write(found)
+
     async def sweep(self) -> int:
-        """Tells of outcomes whose event never came; how many are new."""
+        """Tells of outcomes whose event never came, and of requests whose hint did not; how many are new."""
         now = await self._repository.now()
         since = min(self._swept_until or now - MEMORY, now - OVERLAP)  # also when the clock was set back
+        requested = await self.tell_requested(since)
         payloads = await self._repository.untold(since)
         outcomes, problems = decode_outcomes(payloads)
         for problem in problems:
             log.error("an outcome cannot be read", action="outcome_malformed", error=problem)
         told = await self.on_job_completed(outcomes)
-        if not told and len(payloads) < MAX_SWEPT:
+        if not told and not requested and len(payloads) < MAX_SWEPT:
             self._swept_until = max(since, now - OVERLAP)
-        return told
+        return told + requested
 
 
 def _reason(error: Exception) -> str:
@@ -190,7 +197,7 @@ def _reason(error: Exception) -> str:
     return f"it could not be sent ({type(error).__name__})"
 
 
-def _completed(payload: bytes) -> JobCompleted:
-    event = decode_payload(JobCompleted.TYPE, payload)
+def _completed(outcome: str | None) -> JobCompleted:
+    event = decode_payload(JobCompleted.TYPE, (outcome or "").encode())
     assert isinstance(event, JobCompleted)
     return event

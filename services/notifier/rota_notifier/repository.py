@@ -52,7 +52,8 @@ CLAIM_DUE = """
     WHERE d.notification_id = due.notification_id AND d.channel = due.channel AND n.id = d.notification_id
     RETURNING d.notification_id, d.channel, d.target, d.attempts, n.context_id, n.run_id, n.category, n.title, n.body,
         (SELECT CAST(a.outcome AS text) FROM run_attempts a
-         WHERE a.run_id = n.run_id AND a.state = 'ended' ORDER BY a.attempt DESC LIMIT 1)
+         WHERE a.run_id = n.run_id AND a.state = 'ended' ORDER BY a.attempt DESC LIMIT 1),
+        coalesce((SELECT j.name FROM scheduled_jobs j WHERE j.id = n.job_id), '')
 """
 
 SETTLE = """
@@ -82,8 +83,16 @@ UNTOLD = """
     FROM run_attempts a
     WHERE a.state = 'ended' AND a.ended_at > :since AND a.ended_at < clock_timestamp() - interval '10 seconds'
       AND CAST(a.outcome ->> 'final' AS boolean)
-      AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.run_id = a.run_id)
+      AND NOT EXISTS (SELECT 1 FROM notifications n
+                      WHERE n.run_id = a.run_id AND n.category IN ('success', 'error'))
     ORDER BY a.ended_at LIMIT :limit
+"""
+# What runs wanted told, and nobody was.
+REQUESTED = """
+    SELECT r.id, r.context_id, r.run_id, r.job_id, r.title, r.body
+    FROM notification_requests r
+    WHERE r.created_at > :since AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.id = r.id)
+    ORDER BY r.created_at LIMIT :limit
 """
 MAX_SWEPT = 500
 
@@ -102,6 +111,7 @@ class DueDelivery:
     title: str
     body: str
     outcome: str | None
+    job_name: str
 
 
 @dataclass(frozen=True)
@@ -172,6 +182,14 @@ class Repository:
         """The payloads of final outcomes since then without a notification."""
         rows = await self._database.fetch(UNTOLD, {"since": since, "limit": MAX_SWEPT})
         return [row[0].encode() for row in rows]
+
+    async def requested(self, since: datetime) -> list[Notification]:
+        """What runs wanted told since then, and is not yet."""
+        rows = await self._database.fetch(REQUESTED, {"since": since, "limit": MAX_SWEPT})
+        return [
+            Notification(row.id, row.context_id, row.run_id, row.job_id, "message", row.title, row.body)
+            for row in rows
+        ]
 
 
 def _json(rows: Sequence[Any]) -> str:

@@ -30,6 +30,11 @@ async def wiring(settings: NotifierSettings, lifetime: Lifetime) -> AsyncIterato
         teller = Teller(
             Repository(database), bus, configured_channels(settings), max_attempts=settings.max_attempts
         )
+
+        async def requested(_subject: str, _payload: bytes) -> None:
+            await teller.tell_requested()
+
+        await bus.listen("notification.requested.*.*", requested)
         completions = await bus.subscribe(NOTIFIER)
         approvals = await bus.subscribe(NOTIFIER_APPROVALS)
         pauses = await bus.subscribe(NOTIFIER_PAUSES)

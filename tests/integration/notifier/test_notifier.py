@@ -311,3 +311,51 @@ async def test_an_outcome_that_cannot_be_read_does_not_hold_up_the_sweep(world: 
 def test_a_wrong_smtp_url_is_refused_at_the_start(url: str) -> None:
     with pytest.raises(ValueError, match="NOTIFIER_SMTP_URL"):
         EmailSender(url, "rota@example.org")
+
+
+async def a_request(world: World, context: UUID, job: UUID, **columns: Any) -> UUID:
+    """What a run wants told, as the executor writes it."""
+    request_id = uuid4()
+    row = {"run_id": uuid4(), "title": "Frost!", "body": "Cover the tomatoes.", **columns}
+    await world.sql(
+        "INSERT INTO notification_requests (id, context_id, job_id, run_id, title, body)"
+        " VALUES (:id, :context, :job, :run_id, :title, :body)",
+        id=request_id,
+        context=context,
+        job=job,
+        **row,
+    )
+    return request_id
+
+
+async def test_what_a_run_wants_told_is_told_once_and_does_not_stand_for_its_end(
+    world: World, mailbox: Mailbox
+) -> None:
+    context, job = await a_mailed_job(world)
+    teller = await a_teller(world, mailbox)
+    event = a_completion(context, job)
+    ids = {await a_request(world, context, job, run_id=event.run_id) for _ in range(2)}
+    assert await teller.tell_requested() == 2
+    assert (await teller.tell_requested(), await teller.sweep()) == (0, 0)
+    await teller.work()
+    told = await world.sql("SELECT id FROM notifications WHERE category = 'message'")
+    assert {row.id for row in told} == ids
+    mail = mailbox.messages[0]
+    assert mail["Subject"] == "[Scheduler] Frost!"
+    text = mail.get_body(("plain",))
+    assert text
+    assert text.get_content().split() == ["Job:", "Morning", "Cover", "the", "tomatoes."]
+    # The run then ends, and its event is lost: the sweep still tells of it.
+    await an_ended_attempt(world, event)
+    await world.sql("UPDATE run_attempts SET ended_at = ended_at - interval '1 minute'")
+    assert await teller.sweep() == 1
+    assert await world.value("SELECT count(*) FROM notifications WHERE category = 'success'") == 1
+
+
+async def test_a_request_whose_hint_was_lost_is_found(world: World) -> None:
+    context = await world.a_context()
+    await a_request(world, context, await world.a_job(context))
+    await world.sql("UPDATE notification_requests SET created_at = created_at - interval '1 hour'")
+    teller = await a_teller(world)
+    assert await teller.tell_requested() == 0
+    assert await teller.sweep() == 1

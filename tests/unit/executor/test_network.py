@@ -224,8 +224,9 @@ async def test_what_comes_packed_is_unpacked_no_further_than_the_limit() -> None
 
 
 async def test_who_does_not_answer_is_named() -> None:
-    async def hang(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(30)
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()  # until the other side has hung up
+        writer.close()
 
     network = a_network("127.0.0.1", "gone.test", resolve=resolving(gone_test=["127.0.0.1"]))
     with pytest.raises(OSError, match=r"'gone\.test' cannot be reached"):
@@ -236,6 +237,7 @@ async def test_who_does_not_answer_is_named() -> None:
         with pytest.raises(OSError, match=r"'127\.0\.0\.1' did not answer in time"):
             await fetch(client, "GET", f"http://127.0.0.1:{port}/")
     server.close()
+    await server.wait_closed()
 
 
 @pytest.mark.parametrize(

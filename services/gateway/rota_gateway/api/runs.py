@@ -70,7 +70,7 @@ class PendingAction(Answer):
 
 
 class Delivery(Answer):
-    category: Literal["success", "error", "approval_needed", "paused"]
+    category: Literal["success", "error", "approval_needed", "paused", "message"]
     channel: Literal["in_app", "email", "telegram", "webhook"]
     target: str | None
     state: Literal["pending", "delivered", "failed", "unknown", "suppressed"]

@@ -11,6 +11,7 @@ from rota_notifier.errors import TransportError
 
 RESULT_CHARACTERS = 1_000
 TIMEOUT_SECONDS = 20
+OUTCOMES = frozenset({"success", "error"})
 DEFAULT_PORTS = {"smtp": 587, "smtps": 465}
 
 
@@ -56,36 +57,41 @@ def _checked(url: SplitResult) -> SplitResult:
 
 def compose(letter: Letter, *, sender: str) -> EmailMessage:
     """The message about a run, as text and as HTML; sent twice it has the same Message-ID."""
-    event = letter.event
     message = EmailMessage()
     message["Subject"] = _one_line(f"[Scheduler] {_subject(letter)}")
     message["From"] = sender
     message["To"] = letter.target
     message["Message-ID"] = f"<{letter.notification_id}@{sender.rpartition('@')[2] or 'rota'}>"
     message["Auto-Submitted"] = "auto-generated"
-    facts = {
-        "Job": event.job_name,
-        "Status": event.status,
-        "Cron": event.cron_expression,
-        "Duration": f"{event.execution_duration_ms / 1000:.1f} s",
-    }
-    result = _result(letter)[:RESULT_CHARACTERS]
+    facts = _facts(letter)
+    result = _result(letter)
     lines = [f"{name}: {value}" for name, value in facts.items()]
     message.set_content("\n".join([*lines, "", result]))
     message.add_alternative(_html(facts, result), subtype="html")
     return message
 
 
+def _facts(letter: Letter) -> dict[str, str]:
+    if letter.event is None:
+        return {"Job": letter.job_name}
+    return {
+        "Job": letter.event.job_name,
+        "Status": letter.event.status,
+        "Cron": letter.event.cron_expression,
+        "Duration": f"{letter.event.execution_duration_ms / 1000:.1f} s",
+    }
+
+
 def _subject(letter: Letter) -> str:
-    if letter.category in {"approval_needed", "paused"}:
+    if letter.event is None or letter.category not in OUTCOMES:
         return letter.title
     return f"{letter.event.job_name} {'failed' if letter.category == 'error' else 'completed successfully'}"
 
 
 def _result(letter: Letter) -> str:
-    if letter.category in {"approval_needed", "paused"}:
+    if letter.event is None or letter.category not in OUTCOMES:
         return letter.body
-    return content_text(letter.event) or letter.event.error_message or ""
+    return (content_text(letter.event) or letter.event.error_message or "")[:RESULT_CHARACTERS]
 
 
 def _html(facts: dict[str, str], result: str) -> str:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from rota_executor.adapters.network import Network
 from rota_executor.adapters.registry import Registry
-from rota_executor.adapters.tools import clock, health, http, machine, web_page
+from rota_executor.adapters.tools import clock, health, http, machine, notification, web_page
+from rota_executor.notices import Notices
 
 
 @dataclass(frozen=True)
@@ -14,6 +15,7 @@ class Surroundings:
 
     services: Mapping[str, str]
     network: Network
+    notices: Notices
 
 
 def register(registry: Registry, around: Surroundings) -> None:
@@ -23,3 +25,4 @@ def register(registry: Registry, around: Surroundings) -> None:
     clock.register(registry)
     http.register(registry, around.network)
     web_page.register(registry, around.network)
+    notification.register(registry, around.notices)
