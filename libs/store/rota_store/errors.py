@@ -2,13 +2,14 @@
 
 import asyncpg
 
-# SQLSTATE classes that say nothing about the statement: connection, resources, operator intervention,
-# and the two conflicts that a repetition solves.
+# SQLSTATE classes that say nothing about the statement: connection, resources, operator intervention.
 TRANSIENT_CLASSES = ("08", "53", "57", "58")
 # The statements are fixed: where one names what is not there, the database is not migrated yet. And after a
 # failover a connection may lead to a server that only reads.
 NOT_READY_STATES = ("3D000", "42P01", "42703", "25006")
-TRANSIENT_STATES = ("40001", "40P01", *NOT_READY_STATES)
+# Others were in the way, and a repetition may find them gone: a conflict, a deadlock, a lock_timeout.
+CONTENTION_STATES = ("40001", "40P01", "55P03")
+TRANSIENT_STATES = (*CONTENTION_STATES, *NOT_READY_STATES)
 DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 # A migration changed what a prepared statement returns; it is prepared anew the next time.
 CHANGED_SCHEMA = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
@@ -46,6 +47,11 @@ def is_transient(error: BaseException) -> bool:
         return isinstance(error, SchemaChangedError) or _is_transient_state(error.sqlstate)
     # A closed connection; one on which the server said farewell and that has not ended yet; a timeout.
     return isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError | OSError)
+
+
+def is_contention(error: BaseException | None) -> bool:
+    """Whether the transaction was in the way of others, and may be tried again at once."""
+    return isinstance(error, StatementError) and error.sqlstate in CONTENTION_STATES
 
 
 def _is_transient_state(state: str | None) -> bool:

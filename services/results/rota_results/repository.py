@@ -12,7 +12,7 @@ from rota_results import domain
 from rota_store import Connection, Database
 
 # A result of a deleted context is dropped with it; of a deleted job it stays, without the reference.
-# A later attempt replaces an earlier one, never the other way round.
+# A later attempt replaces an earlier one, never the other way round. What is known already is not even locked.
 RECORD = """
     WITH recorded AS (
         INSERT INTO agent_execution_results AS t
@@ -38,6 +38,8 @@ RECORD = """
         JOIN contexts c ON c.id = r.context_id
         LEFT JOIN scheduled_jobs j ON j.id = r.schedule_id
         LEFT JOIN users u ON u.id = r.user_id
+        WHERE NOT EXISTS (
+            SELECT 1 FROM agent_execution_results k WHERE k.run_id = r.run_id AND k.attempt >= r.attempt)
         ORDER BY r.run_id
         ON CONFLICT (run_id) DO UPDATE
         SET agent_revision = excluded.agent_revision, result_content = excluded.result_content,

@@ -287,6 +287,8 @@ class Ticker:
             )
             closed = await endings.close_ran(connection, ended) if ended else {}
             if failed:
+                # First: what another ticker has just queued again for the same failure is locked with them.
+                await admission.lock_admission(connection)
                 await self._queue_retries(connection, failed)
             counted = [event for event in ended if event.run_id in closed and event.job_id in failing]
             await self._count_failures(connection, counted, news)

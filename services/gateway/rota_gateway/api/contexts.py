@@ -105,6 +105,7 @@ async def update_context(context_id: UUID, patch: ContextPatch, unit: CurrentUni
 async def delete_context(context_id: UUID, unit: CurrentUnit) -> None:
     """Deletes its jobs, its results and everything else in it."""
     await access.require(unit.connection, context_id, "own")
+    await contexts.hold(unit.connection, context_id)
     deleted = await jobs.delete_of_context(unit.connection, context_id)
     await contexts.delete(unit.connection, context_id)
     unit.hints.extend(change_of(job, "deleted") for job in deleted)

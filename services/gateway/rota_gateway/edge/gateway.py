@@ -17,7 +17,7 @@ from rota_gateway.errors import UnavailableError
 from rota_gateway.live import Hub
 from rota_gateway.repository.connection import Connection
 from rota_gateway.settings import GatewaySettings
-from rota_store import Database, is_transient
+from rota_store import Database, is_contention, is_transient
 
 log = logs.logger(__name__)
 
@@ -38,7 +38,7 @@ class Gateway:
         """One transaction that sees what the user may see.
 
         Raises:
-            UnavailableError: PostgreSQL does not answer.
+            UnavailableError: PostgreSQL does not answer, or others are in the way.
 
         """
         try:
@@ -47,6 +47,8 @@ class Gateway:
         except Exception as error:
             if not is_transient(error):
                 raise
+            if is_contention(error):
+                raise UnavailableError("Others are changing the same just now.") from error
             log.warning("PostgreSQL is away", action="database_unavailable", error=repr(error))
             raise UnavailableError("The database does not answer at the moment.") from error
 

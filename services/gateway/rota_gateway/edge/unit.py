@@ -1,8 +1,9 @@
 """One request, one transaction: as its user; the answer is kept for an Idempotency-Key."""
 
+import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -11,14 +12,27 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
+from rota_chassis import logs
 from rota_contracts.events import Event
 from rota_gateway.edge.caller import Caller, authenticate
 from rota_gateway.edge.gateway import gateway_of
-from rota_gateway.errors import ConflictError, ContentTypeError, FieldError, InvalidError, MalformedError
+from rota_gateway.errors import (
+    ConflictError,
+    ContentTypeError,
+    FieldError,
+    InvalidError,
+    MalformedError,
+    UnavailableError,
+)
 from rota_gateway.repository import idempotency
 from rota_gateway.repository.connection import Connection
+from rota_store import is_contention
+
+log = logs.logger(__name__)
 
 MAX_KEY_LENGTH = 255
+MAX_TRIES = 20
+PAUSE_SECONDS = 0.02
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -85,11 +99,29 @@ async def _in_unit(request: Request, handler: Handler) -> Response:
     body = await request.body()
     caller = await authenticate(gateway, request)
     key = _idempotency_key(request)
-    async with gateway.transaction(caller.id) as connection:
-        unit = request.state.unit = Unit(caller, connection)
-        response = await (_once(request, unit, key, body, handler) if key else handler(request))
-    await gateway.say(unit.hints, unit.events)
-    return response
+
+    async def tried() -> Response:
+        async with gateway.transaction(caller.id) as connection:
+            unit = request.state.unit = Unit(caller, connection)
+            response = await (_once(request, unit, key, body, handler) if key else handler(request))
+        await gateway.say(unit.hints, unit.events)
+        return response
+
+    return await _out_of_the_way(tried)
+
+
+async def _out_of_the_way(tried: Callable[[], Awaitable[Response]]) -> Response:
+    """What was rolled back because others were in the way has done nothing: it is tried again."""
+    number = 1
+    while True:
+        try:
+            return await tried()
+        except UnavailableError as error:
+            if number == MAX_TRIES or not is_contention(error.__cause__):
+                raise
+            log.info("a request is tried again", action="request_repeated", error=repr(error.__cause__))
+        await asyncio.sleep(number * PAUSE_SECONDS)
+        number += 1
 
 
 def _idempotency_key(request: Request) -> str | None:

@@ -63,6 +63,11 @@ async def update(connection: Connection, context_id: UUID, changes: dict[str, An
     )
 
 
+async def hold(connection: Connection, context_id: UUID) -> None:
+    """Until the transaction ends nothing new becomes of the context; taken in the order of everybody's locks."""
+    await run(connection, "SELECT rota_hold_context(:id)", id=context_id)
+
+
 async def delete(connection: Connection, context_id: UUID) -> None:
     await run(connection, "DELETE FROM contexts WHERE id = :id", id=context_id)
 
