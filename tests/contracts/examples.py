@@ -1,9 +1,11 @@
 """One event of each type, with every field set."""
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from rota_contracts.events import (
+    ApprovalDecided,
     ApprovalRequested,
     BellRung,
     ContentBlock,
@@ -33,7 +35,7 @@ OWNER = UUID("0b9f2c1e-6f0a-4a53-9c52-0d5a6a1f0005")
 NOTIFICATION = UUID("0b9f2c1e-6f0a-4a53-9c52-0d5a6a1f0006")
 SEVEN = datetime(2026, 11, 21, 7, 0, tzinfo=UTC)
 ACTION = PendingAction(tool_call_id="call-1", tool_name="send_mail", arguments={"to": "ada@example.org"})
-_OF_RUN = {"context_id": CONTEXT, "job_id": JOB, "run_id": RUN}
+_OF_RUN: dict[str, Any] = {"context_id": CONTEXT, "job_id": JOB, "run_id": RUN}
 
 EXAMPLES: dict[str, Event] = {
     event.TYPE: event
@@ -64,7 +66,9 @@ EXAMPLES: dict[str, Event] = {
             instants=2,
             first_instant=datetime(2026, 11, 20, 7, 0, tzinfo=UTC),
             prompt_context="Be brief.",
+            resumes=1,
         ),
+        ApprovalDecided(**_OF_RUN),
         JobStarted(**_OF_RUN, attempt=2, executor="executor-1", session_id=SESSION, started_at=SEVEN),
         JobCompleted(
             **_OF_RUN,

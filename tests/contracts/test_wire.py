@@ -20,6 +20,7 @@ GOLDEN = Path(__file__).parent / "golden"
 
 # Said to whoever listens now; a row stands behind each.
 HINTS = {
+    "rota.approval.decided.v1",
     "rota.bell.rung.v1",
     "rota.job.changed.v1",
     "rota.notification.requested.v1",

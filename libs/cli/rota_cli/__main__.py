@@ -4,7 +4,19 @@ import sys
 
 import typer
 
-from rota_cli.commands import agents, calendars, contexts, cron, doctor, jobs, notifications, runs, up, why
+from rota_cli.commands import (
+    agents,
+    approvals,
+    calendars,
+    contexts,
+    cron,
+    doctor,
+    jobs,
+    notifications,
+    runs,
+    up,
+    why,
+)
 from rota_cli.errors import CliError
 
 app = typer.Typer(
@@ -24,6 +36,7 @@ app.add_typer(jobs.app, name="jobs")
 app.add_typer(agents.app, name="agents")
 app.add_typer(calendars.app, name="calendars")
 app.add_typer(runs.app, name="runs")
+app.add_typer(approvals.app, name="approvals")
 app.add_typer(notifications.app, name="notifications")
 
 

@@ -119,6 +119,14 @@ class RunStopping(RunEvent, frozen=True, kw_only=True):
     reason: str
 
 
+class ApprovalDecided(RunEvent, frozen=True, kw_only=True):
+    """A hint that all calls of a parked run are decided upon; the decisions are rows."""
+
+    TYPE = "rota.approval.decided.v1"
+    NAME = "approval.decided"
+    ABOUT = "run_id"
+
+
 class JobSnapshot(Struct, frozen=True, kw_only=True):
     """The definition as it was when the occurrence was dispatched."""
 
@@ -154,6 +162,8 @@ class JobDue(AttemptEvent, frozen=True, kw_only=True):
     instants: Annotated[int, Meta(ge=1)] = 1
     first_instant: Instant | None = None
     prompt_context: str = ""
+    # The attempt that waited for a person, and that this one goes on from.
+    resumes: Annotated[int, Meta(ge=1)] | None = None
 
 
 class JobStarted(AttemptEvent, frozen=True, kw_only=True):
@@ -308,6 +318,7 @@ EVENTS: dict[str, type[Event]] = {
         JobChanged,
         RunRequested,
         RunCancel,
+        ApprovalDecided,
         RunStopping,
         JobDue,
         JobStarted,

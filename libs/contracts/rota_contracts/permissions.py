@@ -44,7 +44,7 @@ def _permissions(
 PERMISSIONS: dict[str, Permissions] = {
     "gateway": _permissions(
         "gateway",
-        says=("job.changed.*.*", "run.requested.*.*", "run.cancel.*.*"),
+        says=("job.changed.*.*", "run.requested.*.*", "run.cancel.*.*", "approval.decided.*.*"),
         hears=("job.>", "run.>", "result.>", "approval.>", "notification.>", "bell.rung.*"),
     ),
     "ticker": _permissions(
@@ -57,7 +57,7 @@ PERMISSIONS: dict[str, Permissions] = {
             "executor.alive.*",
             GONE,
         ),
-        hears=("job.changed.*.*", "run.requested.*.*", "run.cancel.*.*"),
+        hears=("job.changed.*.*", "run.requested.*.*", "run.cancel.*.*", "approval.decided.*.*"),
         consumers=(streams.TICKER_COMPLETIONS,),
     ),
     "executor": _permissions(

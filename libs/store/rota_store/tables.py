@@ -445,6 +445,40 @@ ledger_audits = Table(
     ),
 )
 
+# What a person, or nobody in time, said to a call that waited.
+approval_decisions = Table(
+    "approval_decisions",
+    metadata,
+    Column("action_id", Uuid, primary_key=True),
+    _required("run_id", Uuid),
+    _context(),
+    _required("decision"),
+    # Instead of those that the model gave.
+    Column("arguments", JSONB),
+    _required("note", default="''"),
+    Column("decided_by", Uuid, ForeignKey("users.id", ondelete="SET NULL")),
+    Column("decided_at", DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()")),
+    _one_of("decision", "approved", "denied"),
+    CheckConstraint("arguments IS NULL OR decision = 'approved'", name="arguments_of_what_is_approved"),
+    Index("ix_approval_decisions_run_id", "run_id"),
+    Index("ix_approval_decisions_context_id", "context_id"),
+)
+
+# Attempts that parked and whose calls are all decided upon: the run goes on.
+run_resumptions = Table(
+    "run_resumptions",
+    metadata,
+    Column("run_id", Uuid),
+    Column("attempt", Integer),
+    _context(),
+    _required("scheduled_for", DateTime(timezone=True)),
+    _required("changed_xid", TransactionId, "pg_current_xact_id()"),
+    _instant("created_at", now=True),
+    PrimaryKeyConstraint("run_id", "attempt"),
+    Index("ix_run_resumptions_changed_xid", "changed_xid"),
+    Index("ix_run_resumptions_context_id", "context_id"),
+)
+
 notification_reads = Table(
     "notification_reads",
     metadata,
@@ -517,6 +551,8 @@ occurrences = Table(
     _required("attempt", Integer, "1"),
     _required("failures", Integer, "0"),
     _required("losses", Integer, "0"),
+    # The attempt that waited for a person, and that those after it go on from.
+    Column("resumes", Integer),
     _required("priority", SmallInteger, "5"),
     # Waits until no other run of its job is dispatched.
     _required("is_exclusive", Boolean, "true"),
@@ -631,6 +667,8 @@ run_attempts = Table(
     Column("outcome", JSONB),
     # The messages of the conversation: [{"role": …, "content": …}]
     Column("transcript", JSONB),
+    # Of an attempt that parked: what the agent runtime goes on from.
+    Column("checkpoint", Text),
     PrimaryKeyConstraint("run_id", "attempt"),
     _one_of("state", "running", "released", "ended"),
     CheckConstraint(
@@ -795,6 +833,7 @@ pending_actions = Table(
     _instant("created_at", now=True),
     UniqueConstraint("run_id", "tool_call_id"),
     _one_of("status", "pending", "approved", "denied", "expired"),
+    Index("ix_pending_actions_expiring", "expires_at", postgresql_where=text("status = 'pending'")),
     Index("ix_pending_actions_context_id", "context_id", text("created_at DESC")),
 )
 

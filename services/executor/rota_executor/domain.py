@@ -47,6 +47,8 @@ class Record:
     usage: Usage = Usage()  # noqa: RUF009  immutable
     model: str | None = None
     agent_revision: int | None = None
+    # What the run goes on from, when it waits for a person.
+    checkpoint: str | None = None
     # Tools that write and were begun: what they did cannot be taken back.
     effects: list[str] = field(default_factory=list)
 
@@ -110,6 +112,11 @@ def interrupted_message(effects: Sequence[tuple[str, str]]) -> str:
         f"The run was interrupted after it began to write: {told}. It is not repeated by itself. "
         "Look at what was done, then run the job now if it is still needed."
     )
+
+
+NOTHING_KEPT = (
+    "The run waited for a person, and what it had kept to go on from is gone. Run the job now to begin anew."
+)
 
 
 def timeout_message(seconds: int) -> str:

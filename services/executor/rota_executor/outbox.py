@@ -37,6 +37,7 @@ class _Entry:
             self.attempt.key,
             encode_payload(self.completed).decode(),
             msgspec.json.encode(transcript).decode() if transcript else None,
+            None if self.is_plain else self.attempt.record.checkpoint,
         )
 
     def settle(self, *, written: bool) -> None:

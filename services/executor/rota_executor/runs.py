@@ -15,6 +15,7 @@ from rota_executor.agents import LoadedAgents
 from rota_executor.attempt import Attempt
 from rota_executor.authority import Authority
 from rota_executor.domain import (
+    NOTHING_KEPT,
     Outcome,
     completed,
     ids,
@@ -33,6 +34,7 @@ from rota_executor.errors import (
 from rota_executor.leases import Leases
 from rota_executor.outbox import Outbox
 from rota_executor.repository import Repository
+from rota_executor.resumption import Resumption
 
 log = logs.logger(__name__)
 
@@ -153,9 +155,24 @@ class Runs:
             return await self._answer(attempt, agents)
 
     async def _require_nothing_written(self, event: JobDue) -> None:
-        """Raises InterruptedRunError when an earlier attempt of the run had begun to write."""
-        if event.attempt > 1 and (effects := await self._repository.effects(event.run_id)):
+        """Raises InterruptedRunError when an earlier attempt had begun to write.
+
+        Not counting what the run had done before it parked: it goes on from there, and knows of it.
+        """
+        since = event.resumes or 0
+        if event.attempt > since + 1 and (
+            effects := await self._repository.effects(event.run_id, after=since)
+        ):
             raise InterruptedRunError(interrupted_message(effects))
+
+    async def _begin(self, event: JobDue) -> str | Resumption:
+        """What the agent is asked; or what it waited for, and goes on from."""
+        if event.resumes is None:
+            return prompt_of(event)
+        resumption = await self._repository.resumption(event.run_id, event.resumes)
+        if resumption is None:
+            raise InterruptedRunError(NOTHING_KEPT)
+        return resumption
 
     async def _answer(self, attempt: Attempt, agents: "asyncio.Task[LoadedAgents] | None") -> Outcome:
         event, record = attempt.event, attempt.record
@@ -169,7 +186,7 @@ class Runs:
                     return await self._runtime.call(event.job.tool, event.job.arguments, record, authority)
                 # The task is shared by a batch: one run that is cancelled must not cancel it for the others.
                 agent = (await asyncio.shield(agents)).of(event)
-                return await self._runtime.run(agent, prompt_of(event), record, authority)
+                return await self._runtime.run(agent, await self._begin(event), record, authority)
         except TimeoutError:
             if limit.expired():
                 raise RunTimeoutError(timeout_message(seconds)) from None

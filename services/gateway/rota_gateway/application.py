@@ -9,6 +9,7 @@ from fastapi.security import HTTPBearer
 from rota_chassis.health import Check, health_routes
 from rota_gateway.api import (
     agents,
+    approvals,
     backfills,
     batches,
     calendars,
@@ -42,6 +43,7 @@ API = (
     schedules,
     doctor,
     runs,
+    approvals,
     notifications,
     agents,
     tools,

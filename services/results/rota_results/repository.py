@@ -103,12 +103,20 @@ CONVERSE = """
 """
 
 ASK = """
-    INSERT INTO pending_actions (context_id, run_id, tool_call_id, tool_name, arguments)
-    SELECT r.context_id, r.run_id, r.tool_call_id, r.tool_name, r.arguments
+    INSERT INTO pending_actions (context_id, run_id, tool_call_id, tool_name, arguments, expires_at)
+    SELECT r.context_id, r.run_id, r.tool_call_id, r.tool_name, r.arguments,
+           clock_timestamp() + make_interval(secs => :expiry_seconds)
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (
             context_id uuid, run_id uuid, tool_call_id text, tool_name text, arguments jsonb)
     JOIN agent_execution_results t ON t.run_id = r.run_id
     ON CONFLICT DO NOTHING
+"""
+
+# The run went on: what became of the calls that it had waited for.
+SETTLE = """
+    UPDATE pending_actions p
+    SET status = coalesce((SELECT d.decision FROM approval_decisions d WHERE d.action_id = p.id), 'expired')
+    WHERE p.run_id = ANY (CAST(:run_ids AS uuid[])) AND p.status = 'pending'
 """
 
 # Those that are gone with their context have no results any more.
@@ -153,8 +161,10 @@ class Unannounced:
 
 
 class Repository:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, expiry_seconds: float = 86_400) -> None:
+        """What waits for a person expires after so long."""
         self._database = database
+        self._expiry_seconds = expiry_seconds
 
     async def record(self, events: Sequence[JobCompleted], batch: UUID) -> set[UUID]:
         """Stores a batch of final outcomes in one transaction; the runs that were recorded, not known before.
@@ -168,7 +178,8 @@ class Repository:
                 if fresh := [event for event in stored if recorded[event.run_id]]:
                     await _count(connection, fresh)
                 await _converse(connection, stored)
-                await _ask(connection, stored)
+                await _settle(connection, stored)
+                await _ask(connection, stored, self._expiry_seconds)
         return set(recorded)
 
     async def unannounced(self) -> dict[UUID, list[Unannounced]]:
@@ -220,6 +231,12 @@ async def _converse(connection: Connection, events: Sequence[JobCompleted]) -> N
     await connection.execute(CONVERSE, values)
 
 
-async def _ask(connection: Connection, events: Sequence[JobCompleted]) -> None:
+async def _settle(connection: Connection, events: Sequence[JobCompleted]) -> None:
+    # The first attempt has waited for nobody.
+    if later := [event.run_id for event in events if event.attempt > 1]:
+        await connection.execute(SETTLE, {"run_ids": later})
+
+
+async def _ask(connection: Connection, events: Sequence[JobCompleted], expiry_seconds: float) -> None:
     if rows := [row for event in events for row in domain.pending_action_rows(event)]:
-        await connection.execute(ASK, {"rows": json.dumps(rows)})
+        await connection.execute(ASK, {"rows": json.dumps(rows), "expiry_seconds": expiry_seconds})

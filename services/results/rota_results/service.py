@@ -20,7 +20,7 @@ async def wiring(settings: ResultsSettings, lifetime: Lifetime) -> AsyncIterator
         connected(settings, lifetime, "results") as bus,
     ):
         await bus.ensure([JOBS, RUNS, DEAD_LETTERS], [RESULTS])
-        recorder = Recorder(Repository(database), bus)
+        recorder = Recorder(Repository(database, expiry_seconds=settings.approval_expiry_seconds), bus)
         completions = await bus.subscribe(RESULTS)
         serving = lifetime.spawn(
             serve(completions, recorder.on_job_completed, is_transient=is_transient), "completions"

@@ -13,3 +13,10 @@ class ResultsSettings(ServiceSettings):
         validation_alias="RESULTS_SWEEP_SECONDS",
         description="how often outcomes whose event was lost, and unannounced results, are looked for",
     )
+    approval_expiry_seconds: float = Field(
+        default=86_400.0,
+        gt=0,
+        le=30 * 86_400,
+        validation_alias="RESULTS_APPROVAL_EXPIRY_SECONDS",
+        description="how long a call waits for a person; then it is denied",
+    )

@@ -62,6 +62,7 @@ class Ticker:
         self._jobs_horizon = "0"
         self._requests_horizon = "0"
         self._cancellations_horizon = "0"
+        self._resumptions_horizon = "0"
         self._looked: Look | None = None
         self._leaps: list[Leap] = []
         self.wake = asyncio.Event()
@@ -75,6 +76,7 @@ class Ticker:
             jobs=self._jobs_horizon,
             requests=self._requests_horizon,
             cancellations=self._cancellations_horizon,
+            resumptions=self._resumptions_horizon,
         )
         self._horizon = glance.horizon
         if not glance.has_changes:
@@ -274,6 +276,30 @@ class Ticker:
             # No further: what is to be cancelled must be in the ledger.
             self._cancellations_horizon = self._requests_horizon
         return done
+
+    async def take_resumptions(self) -> int:
+        """Opens parked runs again that were decided upon; how many."""
+        async with self._deciding() as (connection, news):
+            asked = await requests.resumptions(connection, self._resumptions_horizon, self._batch_size)
+            reopened = await self._reopen(connection, asked, news)
+        if not asked:
+            # No further: what goes on must be in the ledger.
+            self._resumptions_horizon = self._requests_horizon
+        return reopened
+
+    async def _reopen(self, connection: Connection, parked: Sequence[requests.Resumption], news: News) -> int:
+        if not parked:
+            return 0
+        await admission.lock_admission(connection)
+        reopened = await endings.reopen(connection, parked)
+        await self._admit(connection, set(reopened), news)
+        log.info("parked runs go on", action="resumed", runs=len(reopened))
+        return len(reopened)
+
+    async def resume_expired(self) -> int:
+        """Opens parked runs again that nobody decided upon in time; how many."""
+        async with self._deciding() as (connection, news):
+            return await self._reopen(connection, await requests.expired(connection, self._batch_size), news)
 
     async def on_completed(self, events: Sequence[JobCompleted]) -> None:
         """Closes runs that ended, queues retries, pauses what fails too often, admits the next ones."""

@@ -39,6 +39,7 @@ async def wiring(settings: TickerSettings, lifetime: Lifetime) -> AsyncIterator[
         await bus.listen("job.changed.*.*", wake)
         await bus.listen("run.requested.*.*", wake)
         await bus.listen("run.cancel.*.*", wake)
+        await bus.listen("approval.decided.*.*", wake)
         completions = await bus.subscribe(TICKER_COMPLETIONS)
         serving = lifetime.spawn(
             serve(completions, ticker.on_completed, is_transient=is_transient), "completions"
@@ -51,6 +52,15 @@ async def wiring(settings: TickerSettings, lifetime: Lifetime) -> AsyncIterator[
         watching = lifetime.spawn(
             watch(Presence(database, bus), attempts_out=ticker.attempts_out, lease_over=lease_over.set),
             "presence",
+        )
+        lifetime.spawn(
+            periodically(
+                ticker.resume_expired,
+                seconds=EXPIRY_SECONDS,
+                stopping=lifetime.stopping,
+                name="expiry",
+            ),
+            "expiry",
         )
         lifetime.spawn(
             periodically(
@@ -67,6 +77,8 @@ async def wiring(settings: TickerSettings, lifetime: Lifetime) -> AsyncIterator[
         await serving
 
 
+# How often it is looked for what nobody decided upon in time.
+EXPIRY_SECONDS = 10
 # When another ticker holds what is due.
 CONTENTION_SECONDS = 0.005
 AWAKE_SECONDS = 0.002
@@ -108,6 +120,8 @@ async def work(ticker: Ticker, at_most: float) -> float:
         did += await ticker.take_requests()
     if glance.has_cancellations:
         did += await ticker.take_cancellations()
+    if glance.has_resumptions:
+        did += await ticker.take_resumptions()
     if glance.is_waiting:
         did += await ticker.admit_waiting()
     if glance.patience is None:

@@ -113,6 +113,8 @@ TENANT_TABLES = [
     "calendars",
     "job_revisions",
     "run_cancellations",
+    "approval_decisions",
+    "run_resumptions",
     "tool_effects",
     "agent_revisions",
 ]
@@ -170,6 +172,11 @@ async def fill(world: World, context: UUID, job: UUID) -> None:
         INSERT INTO run_cancellations (run_id, context_id, job_id, scheduled_for)
         VALUES (:r, :c, :j, now())
         """,
+        """
+        INSERT INTO approval_decisions (action_id, run_id, context_id, decision)
+        VALUES (:r, :r, :c, 'denied')
+        """,
+        "INSERT INTO run_resumptions (run_id, attempt, context_id, scheduled_for) VALUES (:r, 1, :c, now())",
     ):
         needed = {name: value for name, value in values.items() if f":{name}" in statement}
         await world.sql(statement, **needed)

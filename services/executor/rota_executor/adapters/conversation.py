@@ -1,11 +1,27 @@
 """The style `conversation`: one exchange about the prompt, in which the model may call tools."""
 
+from typing import NamedTuple
+
 from pydantic_ai import Agent as Runner
-from pydantic_ai import DeferredToolRequests, ModelRetry, RunContext, capture_run_messages
+from pydantic_ai import (
+    DeferredToolRequests,
+    DeferredToolResults,
+    ModelRetry,
+    RunContext,
+    capture_run_messages,
+)
 from pydantic_ai.exceptions import UnexpectedModelBehavior
-from pydantic_ai.messages import FilePart, ModelMessage, ModelResponse, TextPart, ToolReturnPart
+from pydantic_ai.messages import (
+    FilePart,
+    ModelMessage,
+    ModelResponse,
+    TextPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
 
 from rota_contracts.events import ContentBlock, PendingAction
+from rota_executor.adapters import checkpoint
 from rota_executor.adapters.session import Session
 from rota_executor.adapters.transcript import entries, turns
 from rota_executor.domain import Content, Outcome, clean
@@ -38,12 +54,13 @@ async def converse(session: Session) -> Outcome:
     )
     if session.agent.grounding == "numbers":
         runner.output_validator(grounding.check)
-    history = turns(session.agent.examples)
+    begin = _beginning(session)
     with capture_run_messages() as messages:
         try:
             result = await runner.run(
-                prompt_with_facts(session),
-                message_history=history or None,
+                begin.prompt,
+                message_history=begin.history or None,
+                deferred_tool_results=begin.answers,
                 usage=session.spent,
                 usage_limits=session.limits,
             )
@@ -51,13 +68,37 @@ async def converse(session: Session) -> Outcome:
             grounding.raise_invention(error)
             raise
         finally:
-            session.record.transcript += entries(messages[len(history) :])
+            session.record.transcript += entries(messages[begin.skip :])
             session.note_usage()
     session.note_model(result.response.model_name)
-    new = messages[len(history) :]
     if isinstance(result.output, DeferredToolRequests):
-        return Outcome("partial", _said_so_far(new), _pending(result.output))
+        pending = _pending(result.output)
+        calls = [one.tool_call_id for one in pending]
+        session.record.checkpoint = checkpoint.keep(
+            result.all_messages(), calls, session.record.usage, skip=begin.skip
+        )
+        return Outcome("partial", _said_so_far(messages[len(begin.history) :]), pending)
     return Outcome("success", _content(result.response, result.output))
+
+
+class _Beginning(NamedTuple):
+    """What the model is handed; the first `skip` messages of the history were never said."""
+
+    prompt: str | None
+    history: list[ModelMessage]
+    skip: int
+    answers: DeferredToolResults | None = None
+
+
+def _beginning(session: Session) -> _Beginning:
+    """A new conversation, or the one that waited for a person."""
+    if session.resumption is None:
+        examples = turns(session.agent.examples)
+        return _Beginning(prompt_with_facts(session), examples, len(examples))
+    kept = checkpoint.read(session.resumption)
+    session.spent = checkpoint.spent(kept)
+    answers = checkpoint.answers(kept, session.resumption.decisions)
+    return _Beginning(None, checkpoint.history_of(kept), kept.skip, answers)
 
 
 def prompt_with_facts(session: Session) -> str:
@@ -77,7 +118,7 @@ class _Grounding:
 
     async def check(self, context: RunContext[None], output: Output) -> Output:
         if isinstance(output, str):
-            self._invented = invented_numbers(output, [self._prompt, *_tool_outputs(context.messages)])
+            self._invented = invented_numbers(output, [self._prompt, *_told(context.messages)])
             if self._invented:
                 raise ModelRetry(
                     f"These numbers stand neither in the prompt nor in what a tool said: "
@@ -93,12 +134,12 @@ class _Grounding:
             ) from error
 
 
-def _tool_outputs(messages: list[ModelMessage]) -> list[str]:
+def _told(messages: list[ModelMessage]) -> list[str]:
+    """What the model knows from elsewhere: what it was asked, facts and all, and what tools said."""
+    parts = [part for message in messages for part in message.parts]
     return [
-        part.model_response_str()
-        for message in messages
-        for part in message.parts
-        if isinstance(part, ToolReturnPart)
+        *(part.model_response_str() for part in parts if isinstance(part, ToolReturnPart)),
+        *(str(part.content) for part in parts if isinstance(part, UserPromptPart)),
     ]
 
 

@@ -21,6 +21,7 @@ from rota_executor.adapters.transcript import entry
 from rota_executor.agent import Agent, ToolLink
 from rota_executor.domain import Outcome, Record
 from rota_executor.errors import InternalRunError, InvalidConfigurationError, ToolFailedError
+from rota_executor.resumption import Resumption
 
 log = logs.logger(__name__)
 
@@ -31,8 +32,10 @@ class Runtime:
     models: Models
     tool_timeout_seconds: float
 
-    async def run(self, agent: Agent, prompt: str, record: Record, authority: Authority) -> Outcome:
-        """The answer of the agent.
+    async def run(
+        self, agent: Agent, begin: str | Resumption, record: Record, authority: Authority
+    ) -> Outcome:
+        """The answer of the agent: to a prompt, or to what was decided on the calls that it waited for.
 
         Raises:
             RunError: there is none; the message is for people.
@@ -44,7 +47,7 @@ class Runtime:
         model: Model | None = None
         try:
             model = await self.models.model(agent.model, agent.fallback_models)
-            return await self._answer(agent, model, prompt, record, authority)
+            return await self._answer(agent, model, begin, record, authority)
         except Exception as error:
             said = failures.run_error(error, agent.model, model)
             if isinstance(said, InternalRunError):
@@ -78,16 +81,19 @@ class Runtime:
             raise ToolFailedError(f"The tool {name!r} failed: {error}.") from error
 
     async def _answer(
-        self, agent: Agent, model: Model, prompt: str, record: Record, authority: Authority
+        self, agent: Agent, model: Model, begin: str | Resumption, record: Record, authority: Authority
     ) -> Outcome:
         def guard_of(link: ToolLink, tool: Tool) -> Guard:
             own = tool.description.timeout_seconds
             return Guard(link.policy or tool.description.policy, authority, own or self.tool_timeout_seconds)
 
-        facts = await prefetched(agent.links("prefetch"), self.registry, guard_of, record)
-        session = Session(agent, model, record, prompt, facts)
-        if agent.style == "per_fact":
-            return await write_report(session)
+        if isinstance(begin, Resumption):
+            session = Session(agent, model, record, resumption=begin)
+        else:
+            facts = await prefetched(agent.links("prefetch"), self.registry, guard_of, record)
+            session = Session(agent, model, record, begin, facts)
+            if agent.style == "per_fact":
+                return await write_report(session)
         session.toolsets = [
             toolset
             for link in agent.links("model")

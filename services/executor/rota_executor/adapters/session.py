@@ -12,6 +12,7 @@ from rota_contracts.events import Usage
 from rota_executor.adapters.prefetch import Fact
 from rota_executor.agent import Agent
 from rota_executor.domain import Record
+from rota_executor.resumption import Resumption
 
 
 @dataclass
@@ -19,10 +20,12 @@ class Session:
     agent: Agent
     model: Model
     record: Record
-    prompt: str
+    prompt: str = ""
     facts: Sequence[Fact] = ()
     toolsets: Sequence[AbstractToolset[None]] = ()
     spent: RunUsage = field(default_factory=RunUsage)
+    # Of a run that waited for a person, and goes on.
+    resumption: Resumption | None = None
 
     @property
     def settings(self) -> ModelSettings:

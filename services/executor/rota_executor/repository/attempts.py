@@ -9,6 +9,8 @@ from uuid import UUID
 from rota_contracts.events import JobDue
 from rota_contracts.ids import session_id_for
 from rota_executor.deadline import Terms
+from rota_executor.repository import resumptions
+from rota_executor.resumption import Resumption
 from rota_store import Database
 
 
@@ -32,6 +34,8 @@ class Ended:
     key: AttemptKey
     outcome: str
     transcript: str | None
+    # What a run that waits for a person goes on from.
+    checkpoint: str | None = None
 
 
 class Claimed(NamedTuple):
@@ -209,10 +213,11 @@ class Repository:
             WITH {_HELD}, ended AS (
             UPDATE run_attempts a
             SET state = 'ended', ended_at = clock_timestamp(),
-                outcome = CAST(d.outcome AS jsonb), transcript = CAST(d.transcript AS jsonb)
-            FROM unnest(CAST(:run_ids AS uuid[]), CAST(:attempts AS int[]),
-                        CAST(:outcomes AS text[]), CAST(:transcripts AS text[]))
-                AS d(run_id, attempt, outcome, transcript)
+                outcome = CAST(d.outcome AS jsonb), transcript = CAST(d.transcript AS jsonb),
+                checkpoint = d.checkpoint
+            FROM unnest(CAST(:run_ids AS uuid[]), CAST(:attempts AS int[]), CAST(:outcomes AS text[]),
+                        CAST(:transcripts AS text[]), CAST(:checkpoints AS text[]))
+                AS d(run_id, attempt, outcome, transcript, checkpoint)
             WHERE a.run_id = d.run_id AND a.attempt = d.attempt AND {_RUNNING}
             RETURNING a.run_id, a.attempt
             )
@@ -223,6 +228,7 @@ class Repository:
                 **_arrays([ended.key for ended in outcomes]),
                 "outcomes": [ended.outcome for ended in outcomes],
                 "transcripts": [ended.transcript for ended in outcomes],
+                "checkpoints": [ended.checkpoint for ended in outcomes],
                 "executor": executor,
             },
         )
@@ -255,13 +261,18 @@ class Repository:
             {**key._asdict(), "effect": effect, "state": state},
         )
 
-    async def effects(self, run_id: UUID) -> list[tuple[str, str]]:
-        """Which tools that write the run has begun, in all its attempts, and how far they came."""
+    async def effects(self, run_id: UUID, *, after: int) -> list[tuple[str, str]]:
+        """Which tools that write the attempts `after` that one have begun, and how far they came."""
         rows = await self._database.fetch(
-            "SELECT tool_name, state FROM tool_effects WHERE run_id = :run_id ORDER BY started_at",
-            {"run_id": run_id},
+            "SELECT tool_name, state FROM tool_effects WHERE run_id = :run_id AND attempt > :after"
+            " ORDER BY started_at",
+            {"run_id": run_id, "after": after},
         )
         return [(row[0], row[1]) for row in rows]
+
+    async def resumption(self, run_id: UUID, attempt: int) -> Resumption | None:
+        """What a run goes on from that parked in this attempt; None when nothing is kept of it."""
+        return await resumptions.load(self._database, run_id, attempt)
 
     async def release(self, executor: str, keys: Sequence[AttemptKey]) -> int:
         """Hands unfinished attempts over: the ticker may dispatch their runs again at once."""

@@ -30,6 +30,8 @@ class Dispatched:
     stands_for: int
     first_instant: datetime | None
     prompt_context: str
+    # The attempt that parked, where this one goes on.
+    resumes: int | None
 
 
 def due_event(run: Dispatched, job: Job) -> JobDue:
@@ -48,6 +50,7 @@ def due_event(run: Dispatched, job: Job) -> JobDue:
         instants=run.stands_for,
         first_instant=run.first_instant,
         prompt_context=run.prompt_context,
+        resumes=run.resumes,
     )
 
 

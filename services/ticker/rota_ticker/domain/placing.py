@@ -56,4 +56,5 @@ def first_attempt(row: Occurrence) -> Dispatched:
         stands_for=row.stands_for,
         first_instant=row.first_instant,
         prompt_context=row.prompt_context,
+        resumes=None,
     )

@@ -67,7 +67,7 @@ CANDIDATES = """
 
 RUN = """
     o.run_id, o.job_id, o.context_id, o.scheduled_for, o.effective_at, o.trigger, o.attempt, o.failures, o.losses,
-    o.stands_for, o.first_instant, o.prompt_context
+    o.stands_for, o.first_instant, o.prompt_context, o.resumes
 """
 
 DISPATCH = f"""

@@ -9,6 +9,7 @@ from rota_contracts.events import JobCompleted
 from rota_store import Connection, Database
 from rota_ticker.domain.attempts import ending_reason
 from rota_ticker.repository.ledger import Key, key_columns
+from rota_ticker.repository.requests import Resumption
 
 CLOSE_RAN = """
     UPDATE occurrences o
@@ -44,6 +45,19 @@ QUEUE_RETRIES = """
     FROM unnest(CAST(:run_ids AS uuid[]), CAST(:instants AS timestamptz[]), CAST(:delays AS interval[]))
         AS u (run_id, scheduled_for, delay)
     WHERE o.run_id = u.run_id AND o.scheduled_for = u.scheduled_for AND o.state <> 'closed'
+"""
+
+# A run that parked had its disposition; decided upon, it is open again, and another attempt goes on from there.
+REOPEN = """
+    UPDATE occurrences o
+    SET state = 'queued', disposition = NULL, reason_code = NULL, reason = NULL, closed_at = NULL,
+        resumes = o.attempt, attempt = o.attempt + 1, dispatched_at = NULL, check_at = NULL, expires_at = NULL,
+        not_before = clock_timestamp(), queued_at = clock_timestamp()
+    FROM unnest(CAST(:run_ids AS uuid[]), CAST(:instants AS timestamptz[]), CAST(:attempts AS int[]))
+        AS u (run_id, scheduled_for, attempt)
+    WHERE o.run_id = u.run_id AND o.scheduled_for = u.scheduled_for AND o.attempt = u.attempt
+      AND o.disposition = 'ran' AND o.reason_code = 'partial'
+    RETURNING o.context_id
 """
 
 # The attempt ended, and its completion never reached the ticker (the stream was lost).
@@ -89,6 +103,19 @@ async def failed(connection: Connection, completed: Sequence[JobCompleted]) -> l
 
 async def queue_retries(connection: Connection, delays: Mapping[Key, timedelta]) -> None:
     await connection.execute(QUEUE_RETRIES, {**key_columns(list(delays)), "delays": list(delays.values())})
+
+
+async def reopen(connection: Connection, resumptions: Sequence[Resumption]) -> list[UUID]:
+    """The contexts of those that wait now for another attempt; under the lock of the admission."""
+    rows = await connection.fetch(
+        REOPEN,
+        {
+            "run_ids": [one.run_id for one in resumptions],
+            "instants": [one.scheduled_for for one in resumptions],
+            "attempts": [one.attempt for one in resumptions],
+        },
+    )
+    return [row[0] for row in rows]
 
 
 async def unheard_outcomes(database: Database, after: timedelta) -> list[bytes]:

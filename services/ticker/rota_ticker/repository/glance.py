@@ -13,6 +13,8 @@ LOOK = """
            coalesce((SELECT max(changed_xid) FROM run_requests) >= CAST(CAST(:requests AS text) AS xid8), false),
            coalesce((SELECT max(changed_xid) FROM run_cancellations)
                     >= CAST(CAST(:cancellations AS text) AS xid8), false),
+           coalesce((SELECT max(changed_xid) FROM run_resumptions)
+                    >= CAST(CAST(:resumptions AS text) AS xid8), false),
            EXISTS (SELECT 1 FROM occurrences WHERE state = 'queued' AND not_before <= clock_timestamp()),
            least((SELECT min(wake_at) FROM job_timers WHERE wake_at IS NOT NULL),
                  (SELECT min(not_before) FROM occurrences WHERE state = 'queued' AND attempt > 1
@@ -32,11 +34,20 @@ class Glance(NamedTuple):
     has_changes: bool
     has_requests: bool
     has_cancellations: bool
+    has_resumptions: bool
     is_waiting: bool
     patience: timedelta | None
 
 
-async def look(database: Database, *, jobs: str, requests: str, cancellations: str) -> Glance:
+async def look(
+    database: Database, *, jobs: str, requests: str, cancellations: str, resumptions: str
+) -> Glance:
     """What there is since the horizon of each."""
-    rows = await database.fetch(LOOK, {"jobs": jobs, "requests": requests, "cancellations": cancellations})
+    horizons = {
+        "jobs": jobs,
+        "requests": requests,
+        "cancellations": cancellations,
+        "resumptions": resumptions,
+    }
+    rows = await database.fetch(LOOK, horizons)
     return Glance(*rows[0])

@@ -1,4 +1,4 @@
-"""What people asked for: runs and cancellations, as the gateway wrote them."""
+"""What people asked for: runs, their end, and that they go on; as the gateway wrote it."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -43,6 +43,36 @@ CANCELLATIONS = """
 """
 
 
+# What ended with calls that waited for a person, and was decided upon; perhaps before its end is in the ledger.
+RESUMPTIONS = """
+    SELECT r.run_id, r.scheduled_for, r.attempt
+    FROM run_resumptions r
+    JOIN occurrences o ON o.run_id = r.run_id AND o.scheduled_for = r.scheduled_for AND o.attempt = r.attempt
+    WHERE r.changed_xid >= CAST(CAST(:horizon AS text) AS xid8) AND (o.closed_at IS NULL OR o.disposition = 'ran')
+    ORDER BY r.run_id LIMIT :limit
+"""
+
+
+# What nobody decided upon in time goes on as well: the call counts as denied. Those who decide are given until
+# the last moment, and a little to commit.
+EXPIRED = """
+    SELECT DISTINCT o.run_id, o.scheduled_for, o.attempt
+    FROM pending_actions p
+    JOIN occurrences o ON o.run_id = p.run_id
+    WHERE p.status = 'pending' AND p.expires_at <= statement_timestamp() - interval '5 seconds'
+      AND o.disposition = 'ran' AND o.reason_code = 'partial'
+    LIMIT :limit
+"""
+
+
+class Resumption(NamedTuple):
+    """A run that goes on where its `attempt` parked."""
+
+    run_id: UUID
+    scheduled_for: datetime
+    attempt: int
+
+
 class Cancellation(NamedTuple):
     run_id: UUID
     scheduled_for: datetime
@@ -78,3 +108,13 @@ async def new(connection: Connection, horizon: str, limit: int) -> tuple[list[Re
 async def cancellations(connection: Connection, horizon: str, limit: int) -> list[Cancellation]:
     rows = await connection.fetch(CANCELLATIONS, {"horizon": horizon, "limit": limit})
     return [Cancellation(*row) for row in rows]
+
+
+async def resumptions(connection: Connection, horizon: str, limit: int) -> list[Resumption]:
+    rows = await connection.fetch(RESUMPTIONS, {"horizon": horizon, "limit": limit})
+    return [Resumption(*row) for row in rows]
+
+
+async def expired(connection: Connection, limit: int) -> list[Resumption]:
+    """Parked runs that somebody should have decided upon by now."""
+    return [Resumption(*row) for row in await connection.fetch(EXPIRED, {"limit": limit})]
