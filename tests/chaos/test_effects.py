@@ -10,13 +10,14 @@ from tests.support.recorded import READS, WRITES, Execution
 from tests.support.system import System
 
 
-async def give_tool(system: System, context: UUID, tool: str) -> None:
+async def give_tool(system: System, context: UUID, tool: str, policy: str = "auto") -> None:
     """Lets the agent of the context call it."""
     await system.world.sql(
-        "INSERT INTO agent_tools (agent_id, tool_name, policy) SELECT id, :t, 'auto'"
+        "INSERT INTO agent_tools (agent_id, tool_name, policy) SELECT id, :t, :p"
         " FROM agent_configurations"
         " WHERE context_id = :c",
         t=tool,
+        p=policy,
         c=context,
     )
 

@@ -25,6 +25,13 @@ WRITABLE = "context_id = ANY (ARRAY(SELECT rota_writable_contexts()))"
 def upgrade() -> None:
     op.execute("ALTER TABLE occurrences ADD COLUMN resumes integer")
     op.execute("ALTER TABLE run_attempts ADD COLUMN checkpoint text")
+    # A run that went on has something new to tell.
+    op.execute("ALTER TABLE notifications ADD COLUMN attempt integer NOT NULL DEFAULT 1")
+    op.execute("DROP INDEX uq_notifications_run_id_category")
+    op.execute("""
+        CREATE UNIQUE INDEX uq_notifications_run_id_category_attempt ON notifications (run_id, category, attempt)
+        WHERE category <> 'message'
+    """)
     op.execute("""
         CREATE INDEX ix_pending_actions_expiring ON pending_actions (expires_at) WHERE status = 'pending'
     """)

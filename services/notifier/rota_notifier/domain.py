@@ -27,11 +27,12 @@ class Target:
 
 @dataclass(frozen=True)
 class Notification:
-    """`id` follows from run and category: the same news twice is one notification."""
+    """`id` follows from run, attempt and category: the same news twice is one notification."""
 
     id: UUID
     context_id: UUID
     run_id: UUID
+    attempt: int
     job_id: UUID
     category: Category
     title: str
@@ -81,9 +82,10 @@ def run_notification(event: JobCompleted) -> Notification:
     ending = {"success": "completed successfully", "error": "failed", "partial": "waits for approval"}
     text = event.error_message if event.status == "error" else content_text(event)
     return Notification(
-        id=notification_id(event.run_id, category),
+        id=notification_id(event.run_id, category, event.attempt),
         context_id=event.context_id,
         run_id=event.run_id,
+        attempt=event.attempt,
         job_id=event.job_id,
         category=category,
         title=f"{event.job_name} {ending[event.status]}",
@@ -98,9 +100,10 @@ def approval_notification(event: ApprovalRequested) -> Notification | None:
     count = len(event.actions)
     names = ", ".join(sorted({action.tool_name for action in event.actions}))
     return Notification(
-        id=notification_id(event.run_id, "approval_needed"),
+        id=notification_id(event.run_id, "approval_needed", event.attempt),
         context_id=event.context_id,
         run_id=event.run_id,
+        attempt=event.attempt,
         job_id=event.job_id,
         category="approval_needed",
         title=f"{event.job_name} waits for {count} approval{'s' if count > 1 else ''}",
@@ -111,9 +114,10 @@ def approval_notification(event: ApprovalRequested) -> Notification | None:
 def pause_notification(event: JobPaused) -> Notification:
     """The news that a job was paused because it failed too often."""
     return Notification(
-        id=notification_id(event.run_id, "paused"),
+        id=notification_id(event.run_id, "paused", 1),
         context_id=event.context_id,
         run_id=event.run_id,
+        attempt=1,
         job_id=event.job_id,
         category="paused",
         title=f"{event.job_name} is paused",
@@ -121,8 +125,8 @@ def pause_notification(event: JobPaused) -> Notification:
     )
 
 
-def notification_id(run_id: UUID, category: Category) -> UUID:
-    return uuid5(run_id, f"notification/{category}")
+def notification_id(run_id: UUID, category: Category, attempt: int) -> UUID:
+    return uuid5(run_id, f"notification/{category}/{attempt}")
 
 
 def deliveries(

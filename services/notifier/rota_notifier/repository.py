@@ -16,16 +16,16 @@ TARGETS = """
 """
 
 WRITE_NOTIFICATIONS = """
-    INSERT INTO notifications (id, context_id, run_id, job_id, category, title, body)
-    SELECT r.id, r.context_id, r.run_id, r.job_id, r.category, r.title, r.body
-    FROM unnest(CAST(:id AS uuid[]), CAST(:context_id AS uuid[]), CAST(:run_id AS uuid[]), CAST(:job_id AS uuid[]),
-                CAST(:category AS text[]), CAST(:title AS text[]), CAST(:body AS text[]))
-        AS r (id, context_id, run_id, job_id, category, title, body)
+    INSERT INTO notifications (id, context_id, run_id, attempt, job_id, category, title, body)
+    SELECT r.id, r.context_id, r.run_id, r.attempt, r.job_id, r.category, r.title, r.body
+    FROM unnest(CAST(:id AS uuid[]), CAST(:context_id AS uuid[]), CAST(:run_id AS uuid[]), CAST(:attempt AS int[]),
+                CAST(:job_id AS uuid[]), CAST(:category AS text[]), CAST(:title AS text[]), CAST(:body AS text[]))
+        AS r (id, context_id, run_id, attempt, job_id, category, title, body)
     JOIN contexts c ON c.id = r.context_id
     ON CONFLICT DO NOTHING RETURNING id
 """
 
-NOTIFICATION_COLUMNS = ("id", "context_id", "run_id", "job_id", "category", "title", "body")
+NOTIFICATION_COLUMNS = ("id", "context_id", "run_id", "attempt", "job_id", "category", "title", "body")
 
 WRITE_DELIVERIES = """
     INSERT INTO deliveries (notification_id, context_id, channel, target, state, reason)
@@ -84,7 +84,8 @@ UNTOLD = """
     WHERE a.state = 'ended' AND a.ended_at > :since AND a.ended_at < clock_timestamp() - interval '10 seconds'
       AND CAST(a.outcome ->> 'final' AS boolean)
       AND NOT EXISTS (SELECT 1 FROM notifications n
-                      WHERE n.run_id = a.run_id AND n.category IN ('success', 'error'))
+                      WHERE n.run_id = a.run_id AND n.attempt = a.attempt
+                        AND n.category IN ('success', 'error'))
     ORDER BY a.ended_at LIMIT :limit
 """
 # What runs wanted told, and nobody was.
@@ -187,7 +188,7 @@ class Repository:
         """What runs wanted told since then, and is not yet."""
         rows = await self._database.fetch(REQUESTED, {"since": since, "limit": MAX_SWEPT})
         return [
-            Notification(row.id, row.context_id, row.run_id, row.job_id, "message", row.title, row.body)
+            Notification(row.id, row.context_id, row.run_id, 1, row.job_id, "message", row.title, row.body)
             for row in rows
         ]
 

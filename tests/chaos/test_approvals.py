@@ -1,0 +1,81 @@
+"""A run that waits for a person outlives everything that carried it."""
+
+import asyncio
+import shutil
+from typing import Any
+from uuid import UUID
+
+from tests.chaos.test_effects import give_tool
+from tests.support.eventually import eventually
+from tests.support.recorded import WRITES, Execution
+from tests.support.system import System
+
+
+async def a_parked_run(system: System) -> tuple[UUID, dict[str, Any]]:
+    """The context of a run whose only call, of a tool that writes, waits; and the call."""
+    context = await system.many_jobs(1, model=f"recorded:{WRITES}:0:0")
+    await give_tool(system, context, WRITES, policy="ask")
+    await system.make_due(context)
+
+    async def waiting() -> list[dict[str, Any]]:
+        asked = {"context_id": str(context), "status": "pending"}
+        found: list[dict[str, Any]] = (await system.api.get("/api/v1/approvals", params=asked)).json()[
+            "items"
+        ]
+        return found
+
+    [action] = await eventually(waiting, seconds=60, what="a call that waits")
+    return context, action
+
+
+async def ended(system: System, action: dict[str, Any]) -> dict[str, Any]:
+    """The run, once it has gone on to its end."""
+
+    async def over() -> dict[str, Any] | None:
+        run: dict[str, Any] = (await system.api.get(f"/api/v1/runs/{action['run_id']}")).json()
+        return run if run["status"] != "partial" and run["disposition"] == "ran" else None
+
+    found = await eventually(over, seconds=60, what="the end of the run")
+    assert found is not None
+    return found
+
+
+def made(system: System, context: UUID) -> list[Execution]:
+    return [call for call in system.executions() if call.context_id == str(context)]
+
+
+async def test_a_call_is_made_once_approved_though_executor_and_nats_are_gone(system: System) -> None:
+    """I2, I4: who parked is killed, the streams are deleted; approved, the call is made once, elsewhere."""
+    context, action = await a_parked_run(system)
+    for name in ("executor", "executor-2"):
+        system.kill(name)
+    nats = system.world.servers.nats
+    nats.kill()
+    shutil.rmtree(nats.data_dir / "jetstream")
+    await asyncio.to_thread(nats.start)
+    answer = await system.api.post(f"/api/v1/approvals/{action['id']}/approve", json={"note": "go"})
+    assert answer.status_code == 200, answer.text
+    assert made(system, context) == []
+    system.start("executor-2")
+    run = await ended(system, action)
+    assert (run["status"], run["attempt"], run["error_message"]) == ("success", 2, None)
+    assert [call.how for call in made(system, context)] == ["ended"]
+    [settled] = run["pending_actions"]
+    assert settled["status"] == "approved"
+    told = [one["category"] for one in run["deliveries"]]
+    assert sorted(told) == ["approval_needed", "success", "success"]
+    again = await system.api.post(f"/api/v1/approvals/{action['id']}/deny", json={})
+    assert again.status_code == 409
+
+
+async def test_a_call_that_nobody_decides_upon_in_time_is_not_made(system: System) -> None:
+    """A run waits for nobody for ever: the call counts as denied, and the run ends."""
+    context, action = await a_parked_run(system)
+    await system.world.sql(
+        "UPDATE pending_actions SET expires_at = now() - interval '1 minute' WHERE id = :id",
+        id=UUID(action["id"]),
+    )
+    run = await ended(system, action)
+    assert (run["status"], run["attempt"]) == ("success", 2)
+    assert made(system, context) == []
+    assert [one["status"] for one in run["pending_actions"]] == ["expired"]
