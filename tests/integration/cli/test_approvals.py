@@ -1,0 +1,62 @@
+"""`rota approvals` against a real HTTP server that speaks as the gateway does."""
+
+from typing import Any
+
+from tests.integration.cli.test_client import Gateway, Rota, gateway, rota
+
+__all__ = ["gateway", "rota"]  # fixtures
+
+ACTION: dict[str, Any] = {
+    "id": "55555555-5555-4555-8555-555555555555",
+    "run_id": "66666666-6666-4666-8666-666666666666",
+    "context_id": "77777777-7777-4777-8777-777777777777",
+    "job_id": None,
+    "job_name": "Report",
+    "agent_name": "clerk",
+    "tool_call_id": "call-1",
+    "tool_name": "http_request",
+    "arguments": {"url": "https://example.org"},
+    "status": "pending",
+    "expires_at": "2026-11-23T12:00:00Z",
+    "created_at": "2026-11-22T12:00:00Z",
+    "approved_arguments": None,
+    "note": "",
+    "decided_by": None,
+    "decided_at": None,
+}
+PATH = f"/approvals/{ACTION['id']}"
+
+
+def test_what_waits_is_listed_with_the_call_and_its_end(gateway: Gateway, rota: Rota) -> None:
+    gateway.items("/approvals", ACTION)
+    said = rota("approvals", "list")
+    assert said.code == 0, said.err
+    assert gateway.asked[-1][2]["status"] == "pending"
+    assert "http_request" in said.out
+    assert "https://example.org" in said.out
+    rota("approvals", "list", "--all")
+    assert "status" not in gateway.asked[-1][2]
+
+
+def test_a_call_is_approved_with_other_arguments(gateway: Gateway, rota: Rota) -> None:
+    gateway.answer("POST", f"{PATH}/approve", {**ACTION, "status": "approved"})
+    said = rota(
+        "approvals", "approve", ACTION["id"], "--note", "ok", "--arguments", '{"url": "https://b.org"}'
+    )
+    assert said.code == 0, said.err
+    assert gateway.asked[-1][3] == {"note": "ok", "arguments": {"url": "https://b.org"}}
+    assert "approved" in said.out
+
+
+def test_a_call_is_denied_with_a_note(gateway: Gateway, rota: Rota) -> None:
+    gateway.answer("POST", f"{PATH}/deny", {**ACTION, "status": "denied"})
+    assert rota("approvals", "deny", ACTION["id"], "--note", "too dear").code == 0
+    assert gateway.asked[-1][3] == {"note": "too dear"}
+
+
+def test_what_cannot_be_asked_for_names_the_remedy(gateway: Gateway, rota: Rota) -> None:
+    said = rota("approvals", "approve", "the first one")
+    assert (said.code, "rota approvals list" in said.err) == (1, True)
+    said = rota("approvals", "approve", ACTION["id"], "--arguments", "[1]")
+    assert (said.code, "JSON object" in said.err) == (1, True)
+    assert gateway.asked == []
