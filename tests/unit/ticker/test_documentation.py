@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from types import ModuleType
 
-from rota_ticker import handlers
+from rota_ticker import desk
 from rota_ticker.domain import accounting, overlap
 from rota_ticker.domain.accounting import Verdict
 from rota_ticker.repository import ledger
@@ -21,7 +21,7 @@ def verdicts() -> set[tuple[str, str]]:
         if isinstance(value, Verdict)
     }
     found |= set(re.findall(r"disposition = '(\w+)', reason_code = '(\w+)'", source(ledger)))
-    return found | set(re.findall(r'"(\w+)", "(\w+)", state=', source(handlers)))
+    return found | set(re.findall(r'"(\w+)", "(\w+)", state=', source(desk)))
 
 
 def source(module: ModuleType) -> str:
