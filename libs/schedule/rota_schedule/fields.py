@@ -21,6 +21,11 @@ BOUNDS: dict[Name, tuple[int, int]] = {
     "month": (1, 12),
     "day of week": (0, 6),
 }
+# Beside values, for people.
+FORMS: dict[Name, str] = {
+    "day of month": "; L is the last day, 15W the weekday nearest to the 15th",
+    "day of week": " (or sun to sat); 5#2 is the second Friday, L5 the last one",
+}
 # croniter takes the seconds at the end unless told otherwise.
 ORDER: tuple[Name, ...] = (*FIVE, "second")
 NAMES = (
@@ -91,7 +96,8 @@ def _expanded(name: Name, text: str) -> tuple[list[int | str], dict[int, set[Nth
 
 def _refusal(name: Name, text: str, reason: str | None = None) -> ScheduleError:
     low, high = BOUNDS[name]
-    why = reason or f"its values go from {low} to {high}"
+    values = f"its values go from {low} to {high}{FORMS.get(name, '')}; ranges are a-b, steps /1 or more"
+    why = reason or values
     return ScheduleError("cron_expression", f"the field {name} ({text!r}) is not valid: {why}")
 
 

@@ -182,6 +182,10 @@ def check(schedule: Schedule, now: datetime) -> None:
     raise ScheduleError("start_at", "nothing is due from then on")
 
 
+# Files beside the zones: what this machine is set to, and counts with leap seconds in them.
+NO_ZONES = ("localtime", "posixrules", "posix/", "right/", "Factory")
+
+
 def _bound(field_name: str, instant: datetime, *, up: bool = False) -> int:
     if instant.tzinfo is None:
         raise ScheduleError(field_name, "has no time zone; write it with Z or an offset such as +01:00")
@@ -193,7 +197,7 @@ def _bound(field_name: str, instant: datetime, *, up: bool = False) -> int:
 
 def _zone(name: str) -> ZoneInfo:
     try:
-        if not name or len(name) > MAX_LENGTH:
+        if not name or len(name) > MAX_LENGTH or name.startswith(NO_ZONES):
             raise ValueError  # noqa: TRY301  told below, with every other bad name
         return ZoneInfo(name)
     except (KeyError, OSError, ValueError) as error:  # unknown, or no name at all ("../x", a directory, "")
