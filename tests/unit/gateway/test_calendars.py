@@ -35,6 +35,28 @@ def test_a_repeated_event_is_left_out_where_the_file_says_so() -> None:
     assert [day.year for day in days_of(text, TODAY, 5000)] == [2026, 2027, 2029]
 
 
+def test_what_is_cancelled_leaves_out_no_day_whether_it_is_repeated_or_not() -> None:
+    repeated = calendar("DTSTART;VALUE=DATE:20261201", "RRULE:FREQ=DAILY;COUNT=3")
+    moved = ["BEGIN:VEVENT", "UID:1", "RECURRENCE-ID;VALUE=DATE:20261202", "DTSTART;VALUE=DATE:20261202"]
+    single = ["BEGIN:VEVENT", "UID:2", "DTSTART;VALUE=DATE:20261210"]
+    more = [
+        *moved,
+        "STATUS:CANCELLED",
+        "END:VEVENT",
+        *single,
+        "STATUS:CANCELLED",
+        "END:VEVENT",
+        "END:VCALENDAR",
+    ]
+    text = repeated.replace("END:VCALENDAR", "\r\n".join(more))
+    assert days_of(text, date(2026, 11, 22), 100) == [date(2026, 12, 1), date(2026, 12, 3)]
+
+
+def test_a_file_may_begin_with_a_byte_order_mark() -> None:
+    text = "\ufeff" + calendar("DTSTART;VALUE=DATE:20261201")
+    assert days_of(text, date(2026, 11, 22), 100) == [date(2026, 12, 1)]
+
+
 def test_a_timed_event_touches_the_days_of_its_own_zone() -> None:
     text = calendar("DTSTART;TZID=Pacific/Auckland:20261224T230000", "DURATION:PT2H")
     assert days_of(text, TODAY, 5000) == [date(2026, 12, 24), date(2026, 12, 25)]

@@ -11,6 +11,8 @@ YEARS_AHEAD = 5
 MAX_EVENTS = 20_000
 MAX_REPEATED = 200
 FIRST_YEAR = 1900
+# Windows programs begin a file with it.
+BYTE_ORDER_MARK = "\ufeff"
 REMEDY = "split it into several calendars, or give the days themselves as dates"
 # A day may have no more than one occurrence of an event: a calendar is about days.
 FREQUENCIES = frozenset({"DAILY", "WEEKLY", "MONTHLY", "YEARLY"})
@@ -24,7 +26,7 @@ class IcsError(ValueError):
 def days_of(text: str, today: date, at_most: int) -> list[date]:
     """Each day once, in order: of single events all, of repeated ones those up to five years ahead.
 
-    A timed event touches the days that it says, in its own zone.
+    A timed event touches the days that it says, in its own zone; one that is cancelled touches none.
 
     Raises:
         IcsError: it is no iCalendar file, has no events, or too many.
@@ -58,7 +60,7 @@ def _days(calendar: Calendar, today: date, at_most: int) -> list[date]:
 
 def _calendar(text: str) -> Calendar:
     try:
-        calendar = Calendar.from_ical(text)
+        calendar = Calendar.from_ical(text.removeprefix(BYTE_ORDER_MARK))
     except (ValueError, KeyError, IndexError) as error:
         raise IcsError(f"is no iCalendar file: {str(error)[:200]}") from error
     if not isinstance(calendar, Calendar):
@@ -68,6 +70,10 @@ def _calendar(text: str) -> Calendar:
 
 def _is_repeated(event: Event) -> bool:
     return "RRULE" in event or "RDATE" in event or "RECURRENCE-ID" in event
+
+
+def _is_cancelled(event: Event) -> bool:
+    return str(event.get("STATUS", "")).upper() == "CANCELLED"
 
 
 def _check_rules(event: Event) -> None:
@@ -88,13 +94,14 @@ def _shown(rule: vRecur) -> str:
 
 def _events(calendar: Calendar, today: date) -> Iterator[Event]:
     """Single events as they are, repeated ones expanded."""
-    yield from (event for event in calendar.events if not _is_repeated(event))
+    yield from (event for event in calendar.events if not (_is_repeated(event) or _is_cancelled(event)))
     if not any(_is_repeated(event) for event in calendar.events):
         return
     expanded = recurring_ical_events.of(calendar, components=["VEVENT"], skip_bad_series=True)
     begin = today.replace(month=1, day=1)
     for year in range(begin.year, begin.year + YEARS_AHEAD + 1):
-        yield from expanded.between(begin.replace(year=year), begin.replace(year=year + 1))
+        found = expanded.between(begin.replace(year=year), begin.replace(year=year + 1))
+        yield from (event for event in found if not _is_cancelled(event))
 
 
 def _touched(event: Event, at_most: int) -> Iterator[date]:
