@@ -11,11 +11,12 @@ from typing import Any
 
 from rota_chassis import logs
 from rota_gateway import metrics
-from rota_gateway.domain.audit import Audit, Piece, Window, audit, gaps_of
+from rota_gateway.domain.audit import Audit, Piece, Window, audit
 from rota_gateway.domain.gaps import Gap
 from rota_gateway.repository import audit_passes, audits, clock, occurrences
 from rota_gateway.repository.audit_passes import Batch, Standing, Tally
 from rota_gateway.repository.connection import Connection, Row
+from rota_gateway.row_by_row import gaps_in
 from rota_store import Database
 
 log = logs.logger(__name__)
@@ -31,7 +32,6 @@ BATCH_SECONDS = 0.2
 MOST_JOBS = 500
 # Of one batch; the others are counted.
 MOST_NAMED = 20
-MOST_ENTRIES = 50_000
 GAPS_NAMED = 10
 
 
@@ -70,11 +70,23 @@ class Auditor:
         window = Window(await occurrences.since(connection), batch.since)
         found = await asyncio.to_thread(audit, jobs, window, await clock.now(connection))
         differing = [job for job in jobs if job["id"] in found.doubtful]
-        instants = sum(
-            [await _instants(connection, job, found.doubtful[job["id"]]) for job in differing[:MOST_NAMED]]
-        ) + sum(_by_sum(job, found.doubtful[job["id"]]) for job in differing[MOST_NAMED:])
-        if len(differing) > MOST_NAMED:
-            log.error("so do more jobs", action="ledger_differs", jobs=len(differing) - MOST_NAMED)
+        named = {
+            job["id"]: await gaps_in(connection, job, found.doubtful[job["id"]])
+            for job in differing[:MOST_NAMED]
+        }
+        for job in [job for job in jobs if job["id"] in found.unclear][:MOST_NAMED]:
+            if gaps := await gaps_in(connection, job, found.unclear[job["id"]]):
+                differing.append(job)
+                named[job["id"]] = gaps
+        instants = 0
+        for job in differing:
+            if job["id"] in named:
+                _name(job, named[job["id"]])
+            instants += sum(gap.instants for gap in named.get(job["id"], [])) or _by_sum(
+                job, found.doubtful[job["id"]]
+            )
+        if len(differing) > len(named):
+            log.error("so do more jobs", action="ledger_differs", jobs=len(differing) - len(named))
         behind = [*found.behind, *_unplanned(jobs, found)]
         for one in behind[:MOST_NAMED]:
             log.error(
@@ -93,9 +105,7 @@ def _unplanned(jobs: Sequence[Row], found: Audit) -> list[dict[str, Any]]:
     return [one for one in found.unplanned if one["job_id"] not in refused]
 
 
-async def _instants(connection: Connection, job: Row, due: Sequence[Piece]) -> int:
-    """How many of a job differ, after telling the first of them."""
-    gaps = await _gaps(connection, job, due)
+def _name(job: Row, gaps: Sequence[Gap]) -> None:
     log.error(
         "the ledger does not say what was due",
         action="ledger_differs",
@@ -104,21 +114,10 @@ async def _instants(connection: Connection, job: Row, due: Sequence[Piece]) -> i
         name=job["name"],
         instants=[_told(gap) for gap in gaps[:GAPS_NAMED]],
     )
-    return sum(gap.instants for gap in gaps) or _by_sum(job, due)
 
 
 def _by_sum(job: Row, due: Sequence[Piece]) -> int:
     return abs(sum(piece.expected or 0 for piece in due) - int(job["accounted"]))
-
-
-async def _gaps(connection: Connection, job: Row, due: Sequence[Piece]) -> list[Gap]:
-    if not due:  # what the ledger has of it is from before there was the job
-        return []
-    after, until = due[0].after, due[-1].until
-    entries = await audits.entries(connection, job["id"], after, until, MOST_ENTRIES)
-    if len(entries) == MOST_ENTRIES:
-        until = entries[-1].last
-    return await asyncio.to_thread(gaps_of, due, entries, until)
 
 
 def _told(gap: Gap) -> str:

@@ -12,7 +12,7 @@ from rota_gateway.auditing import Auditor
 from rota_store import StatementError
 from rota_ticker.handlers import Ticker
 from tests.integration.gateway.conftest import Person, Served, a_timer
-from tests.integration.gateway.test_ledger import DAY, EVERY_MINUTE, MINUTE, aged, fired, this_minute
+from tests.integration.gateway.test_ledger import DAY, EVERY_MINUTE, MINUTE, aged, fired, text, this_minute
 from tests.support.ticking import a_ticker
 from tests.support.world import World
 
@@ -119,6 +119,33 @@ async def test_a_row_that_is_gone_is_counted_and_named_until_it_is_back(
     places = ", ".join(f":{name}" for name in dict(row))
     await audits.world.sql(f"INSERT INTO occurrences ({names}) VALUES ({places})", **dict(row))
     assert (await audits.through())["unaccounted_instants"] == 0
+
+
+async def test_a_row_that_is_gone_is_found_though_a_change_could_explain_the_sum(
+    audits: Audits, person: Person, ticker: Ticker
+) -> None:
+    """Of a job that runs each second, ten instants may be counted under either of two definitions."""
+    context = await person.context(min_period_seconds=1)
+    job = await person.job(context, cron_expression="* * * * * *", seconds_field=True, catch_up_policy="all")
+    await aged(audits.world, job, timedelta(minutes=5))
+    await ticker.plan()
+    await fired(ticker)
+    await person.http.patch(f"/api/v1/jobs/{job['id']}", json={"catch_up_policy": "latest"})
+    await fired(ticker)
+    assert (await audits.through())["unaccounted_instants"] == 0
+    assert (await person.get("/doctor"))["differences"] == []
+    gone = [
+        row.scheduled_for
+        for row in await audits.world.sql(
+            "DELETE FROM occurrences WHERE run_id IN (SELECT run_id FROM occurrences WHERE instants = 1 "
+            "ORDER BY scheduled_for OFFSET 5 LIMIT 2) RETURNING scheduled_for"
+        )
+    ]
+    metrics = await audits.through()
+    assert (metrics["unaccounted_instants"], metrics["unaccounted_jobs"]) == (2, 1)
+    [found] = (await person.get("/doctor"))["differences"]
+    assert (found["from"], found["until"]) == (text(min(gone)), text(max(gone)))
+    assert found["note"] == "2 due instants are in no row of the ledger"
 
 
 async def test_a_row_of_an_instant_that_was_not_due_is_counted_too(

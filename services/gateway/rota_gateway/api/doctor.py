@@ -9,15 +9,27 @@ from fastapi import APIRouter
 from pydantic import ConfigDict, Field
 
 from rota_gateway.api.answers import Answer, Instant
-from rota_gateway.domain.audit import EVER, Audit, Piece, Window, audit, before_the_job, difference
+from rota_gateway.domain.audit import (
+    EVER,
+    Audit,
+    Piece,
+    Window,
+    audit,
+    before_the_job,
+    difference,
+    missing_or_surplus,
+)
 from rota_gateway.edge.unit import ApiRoute, CurrentUnit, Unit
 from rota_gateway.repository import access, audits, clock, occurrences
 from rota_gateway.repository.connection import Row
+from rota_gateway.row_by_row import gaps_in
 
 router = APIRouter(tags=["doctor"], route_class=ApiRoute)
 
 PAGE = 500
 MAX_NAMED = 1_000
+# Of one job.
+GAPS_NAMED = 20
 
 
 class Difference(Answer):
@@ -79,8 +91,12 @@ async def examine(unit: CurrentUnit, context_id: UUID | None = None) -> Report:
         total.behind += part.behind
         total.unplanned += part.unplanned
         for job in found:
-            if job["id"] in part.doubtful and len(differences) < MAX_NAMED:
+            if len(differences) >= MAX_NAMED:
+                break
+            if job["id"] in part.doubtful:
                 differences += await _differences(unit, job, part.doubtful[job["id"]], since)
+            elif job["id"] in part.unclear:
+                differences += await _row_by_row(unit, job, part.unclear[job["id"]])
         after = found[-1]["id"]
     return Report(
         jobs_checked=total.jobs,
@@ -100,4 +116,9 @@ async def _differences(unit: Unit, job: Row, due: list[Piece], since: datetime) 
     ]
     if outside := job["accounted"] - sum(accounted for accounted, _ in sums):
         found.append(before_the_job(job, outside, since))
-    return [one for one in found if one]
+    return [one for one in found if one] or await _row_by_row(unit, job, due)
+
+
+async def _row_by_row(unit: Unit, job: Row, due: list[Piece]) -> list[dict[str, Any]]:
+    gaps = await gaps_in(unit.connection, job, due)
+    return [missing_or_surplus(job, gap) for gap in gaps[:GAPS_NAMED]]

@@ -38,12 +38,17 @@ class Window:
 
 @dataclass(slots=True)
 class Audit:
-    """Of some jobs: `doubtful` are those whose sums differ, with their pieces."""
+    """Of some jobs: `doubtful` are those whose sums differ, with their pieces.
+
+    `unclear` are those whose sums differ by no more than changes of the definition may explain: only a look
+    at each of their rows tells whether something is missing elsewhere.
+    """
 
     jobs: int = 0
     expected: int = 0
     accounted: int = 0
     doubtful: dict[Any, list[Piece]] = field(default_factory=dict)
+    unclear: dict[Any, list[Piece]] = field(default_factory=dict)
     behind: list[dict[str, Any]] = field(default_factory=list)
     unplanned: list[dict[str, Any]] = field(default_factory=list)
 
@@ -65,6 +70,8 @@ def audit(jobs: Sequence[Mapping[str, Any]], window: Window, now: datetime) -> A
         found.accounted += job["accounted"]
         if abs(expected - job["accounted"]) > _at_changes(due):
             found.doubtful[job["id"]] = due
+        elif expected != job["accounted"]:
+            found.unclear[job["id"]] = due
     return found
 
 
@@ -214,7 +221,22 @@ def difference(
     }
 
 
+def missing_or_surplus(job: Mapping[str, Any], gap: Gap) -> dict[str, Any]:
+    """A difference that a look at each row found."""
+    expected, accounted = (0, gap.instants) if gap.is_surplus else (gap.instants, 0)
+    return {
+        "job_id": job["id"],
+        "name": job["name"],
+        "from": gap.first,
+        "until": gap.last,
+        "expected": expected,
+        "accounted": accounted,
+        "note": _note(expected, accounted),
+    }
+
+
 def _note(expected: int, accounted: int) -> str:
     if accounted > expected:
         return f"{accounted - expected} more in the ledger than were due by the definition of that time"
-    return f"{expected - accounted} due instants are in no row of the ledger"
+    missing = expected - accounted
+    return f"{missing} due {'instants are' if missing > 1 else 'instant is'} in no row of the ledger"
