@@ -94,7 +94,7 @@ class Ticker(Desk):
             if due:
                 await self._decide(connection, due, news)
         for one in due:
-            if one.timer.next_run_at is not None:
+            if one.timer.next_run_at is not None and one.timer.next_run_at <= one.now:
                 metrics.LATENESS.observe((one.now - one.timer.next_run_at).total_seconds())
         return len(due)
 

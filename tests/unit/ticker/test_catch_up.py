@@ -1,7 +1,7 @@
 """What becomes of instants that nobody was there for, at the edges."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,8 +9,8 @@ import pytest
 from rota_schedule import effective
 from rota_ticker.domain.changes import replan
 from rota_ticker.domain.jobs import Decision, Job, Revision, Timer
-from rota_ticker.domain.planning import decide
-from tests.unit.ticker.building import HOUR, NOBODY, a_clockwork, a_job, a_timer, at
+from rota_ticker.domain.planning import decide, following_plan
+from tests.unit.ticker.building import HOUR, NOBODY, SECOND, a_clockwork, a_job, a_timer, at
 
 TOLD = list[tuple[str | None, str | None, int]]
 
@@ -79,6 +79,38 @@ def test_what_is_left_out_holds_nothing_back_until_its_jitter_is_over() -> None:
     assert decision.plan.accounted_until > early
     assert decision.plan.wake_at is not None
     assert decision.plan.wake_at > now
+
+
+@pytest.mark.parametrize(
+    ("columns", "end", "instants"),
+    [
+        (
+            {"cron_expression": "@at 2026-03-02T09:00", "excluded_instants": (at("2026-03-02 09:00"),)},
+            "09:00",
+            1,
+        ),
+        ({"cron_expression": "0 * * * *", "paused_until": at("2026-03-02 11:30")}, "11:29:59.999999", 3),
+        (
+            {
+                "cron_expression": "0 9 * * *",
+                "end_at": at("2026-03-02 12:00"),
+                "excluded_dates": (date(2026, 3, 2),),
+            },
+            "23:59:59.999999",
+            1,
+        ),
+    ],
+)
+def test_what_is_left_out_has_its_row_when_it_is_past_and_not_when_the_job_runs_again(
+    columns: dict[str, Any], end: str, instants: int
+) -> None:
+    job = a_job(**columns)
+    plan = following_plan(job, at("2026-03-02 08:30"), 0)
+    assert plan.wake_at == at(f"2026-03-02 {end}")
+    timer = Timer(job.id, job.generation, plan.accounted_until, plan.next_run_at)
+    decision = decide(job, timer, plan.wake_at + SECOND, NOBODY)
+    assert [(row.disposition, row.instants) for row in decision.occurrences] == [("suppressed", instants)]
+    assert decision.plan.wake_at == decision.plan.next_run_at
 
 
 def test_skip_leaves_out_what_is_late_in_one_row_and_runs_what_is_punctual() -> None:

@@ -28,9 +28,9 @@ class Verdict(NamedTuple):
 PAUSED = Verdict("suppressed", "paused", "the job was paused")
 EXCLUDED = Verdict("suppressed", "excluded", "the job leaves this time out")
 CANCELLED = Verdict("skipped", "cancelled", "somebody cancelled it")
-TOO_OLD = Verdict("missed", "catch_up_window", "nobody was there, and it is older than the catch-up window")
+TOO_OLD = Verdict("missed", "catch_up_window", "it is older than the catch-up window")
 NO_CATCH_UP = Verdict("missed", "catch_up_off", "nobody was there, and the job does not catch up")
-OVER_CAP = Verdict("missed", "catch_up_cap", "nobody was there, and more recent ones fill the catch-up")
+OVER_CAP = Verdict("missed", "catch_up_cap", "more recent ones fill the catch-up (catch_up_max_runs)")
 COALESCED = Verdict("coalesced", "catch_up_latest", "the latest due instant runs for it")
 
 
@@ -220,31 +220,36 @@ def _pieces_of(day: date, zone: ZoneInfo) -> Iterator[tuple[datetime, datetime]]
         second = stretch.end
 
 
-def next_allowed(clockwork: Clockwork, after: datetime) -> datetime | None:
-    """The first instant after `after` that is not left out."""
+class Ahead(NamedTuple):
+    """The first instant that is not left out, and the end of what is left out before it."""
+
+    allowed: datetime | None
+    left_out: datetime | None
+
+
+def ahead(clockwork: Clockwork, after: datetime) -> Ahead:
+    """What is to come after `after`."""
     schedule = clockwork.schedule()
     if not clockwork.has_exceptions:
-        return schedule.next_after(after)
-    begin = after
-    if clockwork.paused_until and clockwork.paused_until > begin:
-        begin = clockwork.paused_until - MOMENT
+        return Ahead(schedule.next_after(after), None)
+    begin, left_out = after, None
     while (instant := schedule.next_after(begin)) is not None:
         end = _end_of_exclusion(clockwork, schedule.zone, instant)
         if end is None:
-            return instant
-        begin = end
-    return None
+            return Ahead(instant, left_out)
+        begin, left_out = end, left_out or end
+    return Ahead(None, left_out)
 
 
 def is_left_out(clockwork: Clockwork, zone: ZoneInfo, instant: datetime) -> bool:
     """Whether an instant is one of a pause until a date, or excluded."""
-    if clockwork.paused_until and instant < clockwork.paused_until:
-        return True
     return _end_of_exclusion(clockwork, zone, instant) is not None
 
 
 def _end_of_exclusion(clockwork: Clockwork, zone: ZoneInfo, instant: datetime) -> datetime | None:
     """Until when an instant is left out; None when it is not."""
+    if clockwork.paused_until and instant < clockwork.paused_until:
+        return clockwork.paused_until - MOMENT
     if instant in clockwork.excluded_instants:
         return instant
     day = instant.astimezone(zone).date()

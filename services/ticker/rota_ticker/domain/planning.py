@@ -1,5 +1,6 @@
 """When jobs are due, and what becomes of what was: from timers that are due to rows of the ledger."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from rota_schedule import ScheduleError, effective
@@ -8,8 +9,8 @@ from rota_ticker.domain.accounting import (
     PUNCTUAL,
     Account,
     account,
+    ahead,
     is_left_out,
-    next_allowed,
     rule_of,
 )
 from rota_ticker.domain.jobs import Clockwork, Decision, Job, Occurrence, Plan, Standing, Timer
@@ -82,9 +83,15 @@ def started(job: Job, clockwork: Clockwork, after: datetime, until: datetime, no
 
 
 def following_plan(job: Job, accounted: datetime, runs: int) -> Plan:
-    """The timer of a job that is accounted for until then."""
-    is_over = is_exhausted(job.clockwork, runs)
-    return _plan(job, accounted, None if is_over else next_allowed(job.clockwork, accounted), runs)
+    """The timer of a job that is accounted for until then.
+
+    It wakes for what is left out as well: that has its row once it is past, not when the job runs again.
+    """
+    if is_exhausted(job.clockwork, runs):
+        return _plan(job, accounted, None, runs)
+    allowed, left_out = ahead(job.clockwork, accounted)
+    plan = _plan(job, accounted, allowed, runs)
+    return plan if left_out is None else replace(plan, wake_at=left_out)
 
 
 def _plan(job: Job, accounted: datetime, following: datetime | None, runs: int) -> Plan:
