@@ -130,7 +130,7 @@ async def test_why_is_answered_from_the_rows_of_the_ledger(
     assert "coalesced" in coalesced["answer"]
     assert str(run_id_for(UUID(job["id"]), minute)) in coalesced["answer"]
     missed = await person.get(path, at=text(minute - DAY))
-    assert missed["answer"].startswith("It did not run (missed): nobody was there")
+    assert missed["answer"].startswith("It did not run (missed): it is older than the catch-up window")
     assert "like all" in missed["answer"]
     assert missed["occurrence"]["disposition"] == "missed"
     between = await person.get(path, at=text(minute - DAY + MINUTE / 2))
@@ -165,6 +165,26 @@ async def test_why_is_answered_where_the_ledger_has_no_row(
     await person.post(f"/jobs/{job['id']}/toggle", status=200)
     await a_timer(world, UUID(job["id"]), paused_at=now(), pause_reason="paused after 3 failures in a row")
     assert "after 3 failures" in await why("2030-01-02T09:00:00Z")
+
+
+async def test_why_without_an_instant_is_about_the_run_that_was_asked_for_where_nothing_was_due_yet(
+    person: Person, ticker: Ticker
+) -> None:
+    job = await person.job(await person.context(), cron_expression="0 9 1 1 *", max_runs=1)
+    await ticker.plan()
+    run = await person.post(f"/jobs/{job['id']}/run", status=202)
+    await ticker.look()
+    await ticker.take_requests()
+    told = await person.get(f"/jobs/{job['id']}/why")
+    assert told["occurrence"]["run_id"] == run["run_id"]
+    assert told["answer"].startswith("A run that was asked for is dispatched")
+
+
+async def test_why_speaks_of_what_comes_after_the_last_run_as_to_come(person: Person, world: World) -> None:
+    job = await person.job(await person.context(), cron_expression="0 9 1 1 *", max_runs=1)
+    await a_timer(world, UUID(job["id"]), runs=1)
+    told = await person.get(f"/jobs/{job['id']}/why", at="2040-01-01T09:00:00Z")
+    assert told["answer"] == "It will not run: the job has had all its 1 runs (max_runs)."
 
 
 async def test_why_goes_by_the_definition_of_that_time(person: Person, world: World, ticker: Ticker) -> None:

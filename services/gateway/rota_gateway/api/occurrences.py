@@ -102,9 +102,10 @@ async def explain(job_id: UUID, unit: CurrentUnit, at: Moment | None = None) -> 
 
 
 async def _latest(unit: Unit, job: Row, now: datetime) -> datetime:
-    """The last instant that the ledger knows or that has been due since."""
-    known = [await occurrences.latest_scheduled(unit.connection, job["id"])]
+    """The last instant that the ledger knows or that has been due since; else the last run asked for."""
+    known = [await occurrences.latest(unit.connection, job["id"], "schedule")]
     with contextlib.suppress(ScheduleError):
         known.append(last_due(schedule_of(job), now))
     # What was due before the job existed is of no interest.
-    return max((one for one in known if one is not None and one > job["created_at"]), default=now)
+    due = max((one for one in known if one is not None and one > job["created_at"]), default=None)
+    return due or await occurrences.latest(unit.connection, job["id"], "manual", "backfill") or now

@@ -134,7 +134,8 @@ def _due(case: Case, stretch: Stretch, instant: datetime, schedule: Schedule) ->
     if cause is not None:
         return f"It {'will' if is_to_come else 'did'} not run: {CAUSES[cause]}."
     if definition["max_runs"] is not None and (job["runs"] or 0) >= definition["max_runs"]:
-        return f"It did not run: the job has had all its {definition['max_runs']} runs (max_runs)."
+        verb = "will" if is_to_come else "did"
+        return f"It {verb} not run: the job has had all its {definition['max_runs']} runs (max_runs)."
     if is_to_come:
         later = f", by its jitter {(starts - instant).total_seconds():g} s later" if starts > instant else ""
         return f"It is still to come: the run begins at {_local(starts, schedule.zone)}{later}."

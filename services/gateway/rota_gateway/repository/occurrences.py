@@ -71,15 +71,16 @@ async def around(connection: Connection, job_id: UUID, instant: datetime) -> lis
     )
 
 
-async def latest_scheduled(connection: Connection, job_id: UUID) -> datetime | None:
-    """The last instant that the ledger accounts for."""
+async def latest(connection: Connection, job_id: UUID, *triggers: str) -> datetime | None:
+    """The last instant of these triggers that the ledger accounts for."""
     found = await row(
         connection,
         """
         SELECT max(coalesce(last_instant, scheduled_for)) AS instant FROM occurrences
-        WHERE job_id = :job_id AND trigger = 'schedule'
+        WHERE job_id = :job_id AND trigger = ANY (CAST(:triggers AS text[]))
         """,
         job_id=job_id,
+        triggers=list(triggers),
     )
     return found["instant"] if found else None
 
