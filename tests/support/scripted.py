@@ -4,6 +4,7 @@ The name of a model is its script: `scripted:noop`, `scripted:says:<text>` and s
 """
 
 import asyncio
+import json
 import re
 from collections.abc import Awaitable, Callable
 
@@ -83,8 +84,20 @@ async def calls(messages: Messages, info: AgentInfo, argument: str) -> ModelResp
     return ModelResponse(parts=[TextPart("Let me look."), ToolCallPart(argument, {})])
 
 
+async def plays(messages: Messages, info: AgentInfo, argument: str) -> ModelResponse:
+    """`plays:<JSON>` a list of steps, one for each request: [tool, arguments], a text, null for a failure."""
+    answered = sum(isinstance(message, ModelResponse) for message in messages)
+    step = json.loads(argument)[answered]
+    if step is None:
+        raise ModelHTTPError(500, "plays", {"message": "the script says no"})
+    if isinstance(step, str):
+        return said(step.replace("{output}", "".join(tool_outputs(messages)[-1:])))
+    tool, arguments = step
+    return ModelResponse(parts=[ToolCallPart(tool, arguments)])
+
+
 SCRIPTS: dict[str, Script] = {
-    script.__name__: script for script in (noop, slow, fail, blocks, long, echo, says, rewrites, calls)
+    script.__name__: script for script in (noop, slow, fail, blocks, long, echo, says, rewrites, calls, plays)
 }
 
 

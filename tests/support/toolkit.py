@@ -15,6 +15,7 @@ from rota_executor.adapters.registry import Registry, Tool
 from rota_executor.adapters.tools import Surroundings
 from rota_executor.calls import ToolCall
 from rota_executor.notices import Notices
+from rota_executor.repository.notebooks import Notebooks
 from rota_executor.repository.notices import NoticesRepository
 from rota_store import Database
 
@@ -37,7 +38,12 @@ def surroundings(network: Network | None = None, services: Mapping[str, str] | N
     async def unheard(_event: Event) -> None:
         pass
 
-    return Surroundings(services or {}, network or a_network(), Notices(NoticesRepository(nowhere), unheard))
+    return Surroundings(
+        services or {},
+        network or a_network(),
+        Notebooks(nowhere),
+        Notices(NoticesRepository(nowhere), unheard),
+    )
 
 
 def built_in(network: Network | None = None, services: Mapping[str, str] | None = None) -> Registry:

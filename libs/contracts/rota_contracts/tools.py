@@ -23,6 +23,8 @@ class ToolDescription(Struct, frozen=True, kw_only=True):
     parameters: dict[str, Any]
     idempotent: bool = False
     open_world: bool = False
+    # What it changes is kept only with the outcome of the run: there is nothing to repeat by mistake.
+    transactional: bool = False
     # How long one call may take; none: as long as the executor allows any.
     timeout_seconds: float | None = None
     # Of a tool that writes and still need not ask: what it changes is the run's own.

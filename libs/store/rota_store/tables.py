@@ -620,6 +620,7 @@ tools = Table(
     _required("parameters", JSONB, "'{}'"),
     _required("idempotent", Boolean, "false"),
     _required("open_world", Boolean, "false"),
+    _required("transactional", Boolean, "false"),
     Column("timeout_seconds", Double),
     Column("default_policy", Text),
     # `rota`, or the package or module that adds it.
@@ -712,6 +713,22 @@ notification_requests = Table(
     Index("ix_notification_requests_context_id", "context_id"),
     Index("ix_notification_requests_run_id", "run_id"),
     Index("ix_notification_requests_created_at", "created_at"),
+)
+
+# What runs of a job note for those after them, each with the outcome of the run that noted it. No foreign key
+# to the job: a run that ends when its job has just been deleted still ends; a trigger drops the notes.
+job_notebooks = Table(
+    "job_notebooks",
+    metadata,
+    Column("job_id", Uuid),
+    Column("key", Text),
+    _context(),
+    _required("value"),
+    _required("run_id", Uuid),
+    _instant("updated_at", now=True),
+    PrimaryKeyConstraint("job_id", "key"),
+    CheckConstraint("length(key) BETWEEN 1 AND 100 AND length(value) <= 10000", name="lengths"),
+    Index("ix_job_notebooks_context_id", "context_id"),
 )
 
 # Outcomes whose publication is not confirmed; narrow, so that confirming does not write the outcome again.

@@ -17,9 +17,13 @@ WRITES = {
         "tools": "SELECT, INSERT, UPDATE, DELETE",
         "model_providers": "SELECT, INSERT, UPDATE, DELETE",
         "notification_requests": "SELECT, INSERT",
+        "job_notebooks": "SELECT, INSERT, UPDATE, DELETE",
     },
 }
-READS = {"rota_gateway": "model_providers, notification_requests", "rota_notifier": "notification_requests"}
+READS = {
+    "rota_gateway": "model_providers, notification_requests, job_notebooks",
+    "rota_notifier": "notification_requests",
+}
 
 OTHERS = "rota_ticker, rota_executor, rota_results, rota_notifier"
 VISIBLE = "context_id = ANY (ARRAY(SELECT rota_visible_contexts()))"
@@ -33,6 +37,7 @@ def upgrade() -> None:
     _loosen_links()
     _create_agent_revisions()
     _take_messages()
+    _create_notebooks()
     _grant()
 
 
@@ -69,6 +74,7 @@ def _announce_tools() -> None:
         ALTER TABLE tools
             ADD COLUMN idempotent boolean NOT NULL DEFAULT false,
             ADD COLUMN open_world boolean NOT NULL DEFAULT false,
+            ADD COLUMN transactional boolean NOT NULL DEFAULT false,
             ADD COLUMN timeout_seconds double precision,
             ADD COLUMN default_policy text,
             ADD COLUMN source text NOT NULL DEFAULT 'rota',
@@ -171,6 +177,49 @@ def _take_messages() -> None:
     op.execute(
         f"CREATE POLICY gateway_select ON notification_requests FOR SELECT TO rota_gateway USING ({VISIBLE})"
     )
+
+
+def _create_notebooks() -> None:
+    """What runs of a job note for the next ones. A person may clear it, by a function that runs as its owner."""
+    op.execute("""
+        CREATE TABLE job_notebooks (
+            job_id uuid NOT NULL,
+            key text NOT NULL,
+            context_id uuid NOT NULL,
+            value text NOT NULL,
+            run_id uuid NOT NULL,
+            updated_at timestamptz NOT NULL DEFAULT now(),
+            CONSTRAINT pk_job_notebooks PRIMARY KEY (job_id, key),
+            CONSTRAINT fk_job_notebooks_context_id
+                FOREIGN KEY (context_id) REFERENCES contexts (id) ON DELETE CASCADE,
+            CONSTRAINT ck_job_notebooks_lengths CHECK (length(key) BETWEEN 1 AND 100 AND length(value) <= 10000)
+        )
+    """)
+    op.execute("CREATE INDEX ix_job_notebooks_context_id ON job_notebooks (context_id)")
+    op.execute("ALTER TABLE job_notebooks ENABLE ROW LEVEL SECURITY")
+    op.execute(f"CREATE POLICY services ON job_notebooks TO {OTHERS} USING (true) WITH CHECK (true)")
+    op.execute(f"CREATE POLICY gateway_select ON job_notebooks FOR SELECT TO rota_gateway USING ({VISIBLE})")
+    op.execute(f"""
+        CREATE FUNCTION rota_clear_notebook(job uuid) RETURNS void
+        LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+            DELETE FROM job_notebooks WHERE job_id = job AND {WRITABLE}
+        $$
+    """)
+    op.execute("REVOKE ALL ON FUNCTION rota_clear_notebook(uuid) FROM PUBLIC")
+    op.execute("GRANT EXECUTE ON FUNCTION rota_clear_notebook(uuid) TO rota_gateway")
+    # No foreign key: a run that ends when its job has just been deleted still ends.
+    op.execute("""
+        CREATE FUNCTION rota_drop_notebook() RETURNS trigger
+        LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+        BEGIN
+            DELETE FROM job_notebooks WHERE job_id = OLD.id;
+            RETURN NULL;
+        END $$
+    """)
+    op.execute("""
+        CREATE TRIGGER drop_notebook AFTER DELETE ON scheduled_jobs
+        FOR EACH ROW EXECUTE FUNCTION rota_drop_notebook()
+    """)
 
 
 def _grant() -> None:

@@ -27,7 +27,7 @@ class Authority:
 
         """
         await self._attempt.require_lease()
-        if tool.effect == "read":
+        if tool.effect == "read" or tool.transactional:
             yield self._call(call_id)
             return
         key, record = self._attempt.key, self._attempt.record
@@ -44,5 +44,5 @@ class Authority:
             await self._repository.end_effect(key, effect, state)
 
     def _call(self, call_id: str) -> ToolCall:
-        event = self._attempt.event
-        return ToolCall(event.context_id, event.job_id, event.run_id, call_id)
+        event, record = self._attempt.event, self._attempt.record
+        return ToolCall(event.context_id, event.job_id, event.run_id, call_id, record.notes)

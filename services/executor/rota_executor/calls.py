@@ -1,6 +1,6 @@
 """One call of a tool: for whom it is made, and what makes it unlike any other."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 
@@ -12,6 +12,8 @@ class ToolCall:
     job_id: UUID
     run_id: UUID
     call_id: str
+    # What this run noted so far for the next ones of its job; None: forget it. Kept with its outcome.
+    notes: dict[str, str | None] = field(default_factory=dict)
 
     @property
     def idempotency_key(self) -> str:

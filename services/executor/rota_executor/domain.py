@@ -51,6 +51,8 @@ class Record:
     checkpoint: str | None = None
     # Tools that write and were begun: what they did cannot be taken back.
     effects: list[str] = field(default_factory=list)
+    # For the next runs of the job; None: forget it.
+    notes: dict[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,15 @@ def is_final(
     if status != "error" or error_kind in PERMANENT_KINDS or has_written:
         return True
     return failures >= max_retries
+
+
+def kept_notes(status: RunStatus, record: Record) -> dict[str, str | None]:
+    """What of the notes of an attempt outlives it.
+
+    A failed attempt is as if it had not been, so the next one must find the notebook as it was; unless it
+    had written elsewhere already: then what it noted about that is all the next run can know.
+    """
+    return record.notes if status != "error" or record.effects else {}
 
 
 def lost_message(losses: int) -> str:

@@ -11,9 +11,10 @@ from rota_chassis import logs
 from rota_contracts.codec import MalformedEventError, decode_payload, encode_payload
 from rota_contracts.events import Event, JobCompleted
 from rota_executor.attempt import Attempt
-from rota_executor.domain import bounded_transcript, ids
+from rota_executor.domain import bounded_transcript, ids, kept_notes
 from rota_executor.pile import Pile
 from rota_executor.repository import AttemptKey, Ended, Repository
+from rota_executor.repository.notebooks import Note
 from rota_store import is_transient
 
 log = logs.logger(__name__)
@@ -32,12 +33,17 @@ class _Entry:
     is_plain: bool = False
 
     def ended(self) -> Ended:
+        event = self.attempt.event
         transcript = None if self.is_plain else bounded_transcript(self.attempt.record.transcript)
         return Ended(
             self.attempt.key,
             encode_payload(self.completed).decode(),
             msgspec.json.encode(transcript).decode() if transcript else None,
             None if self.is_plain else self.attempt.record.checkpoint,
+            [
+                Note(event.job_id, event.context_id, event.run_id, key, value)
+                for key, value in kept_notes(self.completed.status, self.attempt.record).items()
+            ],
         )
 
     def settle(self, *, written: bool) -> None:

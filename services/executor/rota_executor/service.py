@@ -26,6 +26,7 @@ from rota_executor.notices import Notices
 from rota_executor.outbox import Outbox
 from rota_executor.repository import Repository
 from rota_executor.repository.definitions import Definitions
+from rota_executor.repository.notebooks import Notebooks
 from rota_executor.repository.notices import NoticesRepository
 from rota_executor.repository.offers import Offers
 from rota_executor.runs import Runs
@@ -122,6 +123,7 @@ def surroundings(settings: ExecutorSettings, database: Database, bus: Bus) -> Su
     return Surroundings(
         services=settings.services(),
         network=Network(Definitions(database).allowed_hosts),
+        notebooks=Notebooks(database),
         notices=Notices(NoticesRepository(database), bus.hint),
     )
 

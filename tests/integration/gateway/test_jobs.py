@@ -274,3 +274,30 @@ async def test_a_request_survives_nats_being_away(served: Served, person: Person
         return bool(await world.sql("SELECT 1 FROM run_requests WHERE run_id = :id", id=UUID(run_id)))
 
     assert await eventually(stored)
+
+
+async def test_the_notebook_of_a_job_is_shown_and_cleared(
+    person: Person, other: Person, world: World
+) -> None:
+    context = await person.context()
+    job, another = await person.job(context), await person.job(context, name="Another")
+    for one in (job, another):
+        await world.sql(
+            "INSERT INTO job_notebooks (job_id, key, context_id, value, run_id)"
+            " VALUES (:j, 'seen', :c, '42', gen_random_uuid())",
+            j=one["id"],
+            c=context,
+        )
+    address = f"/api/v1/jobs/{job['id']}/notebook"
+    [note] = (await person.get(f"/jobs/{job['id']}/notebook"))["items"]
+    assert (note["key"], note["value"]) == ("seen", "42")
+    assert (await other.http.get(address)).status_code == 404
+    await other.joins(context, "viewer")
+    assert (await other.http.delete(address)).status_code == 403
+    # Not even past the code of the gateway.
+    async with world.database("gateway").transaction(other.id) as connection:
+        await connection.execute("SELECT rota_clear_notebook(:j)", {"j": job["id"]})
+    assert len((await person.get(f"/jobs/{job['id']}/notebook"))["items"]) == 1
+    assert (await person.http.delete(address)).status_code == 204
+    assert (await person.get(f"/jobs/{job['id']}/notebook"))["items"] == []
+    assert len((await person.get(f"/jobs/{another['id']}/notebook"))["items"]) == 1

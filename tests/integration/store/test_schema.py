@@ -117,6 +117,8 @@ TENANT_TABLES = [
     "run_resumptions",
     "tool_effects",
     "agent_revisions",
+    "notification_requests",
+    "job_notebooks",
 ]
 
 
@@ -164,6 +166,11 @@ async def fill(world: World, context: UUID, job: UUID) -> None:
         INSERT INTO job_revisions (job_id, generation, context_id, valid_from, valid_until, definition)
         VALUES (:j, 9, :c, now(), now(), '{}')
         """,
+        """
+        INSERT INTO notification_requests (id, context_id, job_id, run_id, title, body)
+        VALUES (:n, :c, :j, :r, 'title', 'body')
+        """,
+        "INSERT INTO job_notebooks (job_id, key, context_id, value, run_id) VALUES (:j, 'k', :c, 'v', :r)",
         """
         INSERT INTO agent_revisions (agent_id, revision, context_id, name, definition)
         VALUES (:r, 1, :c, 'agent', '{}')

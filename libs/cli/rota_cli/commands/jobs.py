@@ -206,6 +206,34 @@ def occurrences(
     show_table(columns, found["items"], nothing="nothing was due yet")
 
 
+@app.command("notebook")
+@with_session
+def notebook(
+    session: Session,
+    job: Which,
+    context: Context = None,
+    *,
+    clear: Annotated[bool, typer.Option("--clear", help="Let the next run begin with an empty one.")] = False,
+) -> None:
+    """Show what runs of a job noted for those after them."""
+    path = f"{_path(session, job, context)}/notebook"
+    if clear:
+        session.api.delete(path)
+        print(f"cleared the notebook of job {job}")
+        return
+    found = session.api.get(path)
+    if session.as_json:
+        show_json(found)
+        return
+    columns: list[Column] = [
+        ("key", lambda note: note["key"]),
+        ("note", lambda note: first_line(note["value"], limit=100)),
+        (f"noted ({zone_name()})", lambda note: local_time(note["updated_at"])),
+        ("run", lambda note: note["run_id"]),
+    ]
+    show_table(columns, found["items"], nothing="the notebook is empty")
+
+
 @app.command("run")
 @with_session
 def run(

@@ -10,6 +10,7 @@ from rota_contracts.events import JobDue
 from rota_contracts.ids import session_id_for
 from rota_executor.deadline import Terms
 from rota_executor.repository import resumptions
+from rota_executor.repository.notebooks import Note, write_notes
 from rota_executor.resumption import Resumption
 from rota_store import Database
 
@@ -36,6 +37,7 @@ class Ended:
     transcript: str | None
     # What a run that waits for a person goes on from.
     checkpoint: str | None = None
+    notes: Sequence[Note] = ()
 
 
 class Claimed(NamedTuple):
@@ -64,6 +66,21 @@ _GOES_ON = "ended_at IS NULL AND lease_until > clock_timestamp()"
 _HELD = f"held AS (SELECT id FROM executors WHERE id = :executor AND {_GOES_ON} FOR KEY SHARE)"
 # An attempt that runs under the lease, while the lease goes on.
 _RUNNING = "a.state = 'running' AND a.executor = :executor AND EXISTS (SELECT 1 FROM held)"
+_END = f"""
+    WITH {_HELD}, ended AS (
+        UPDATE run_attempts a
+        SET state = 'ended', ended_at = clock_timestamp(),
+            outcome = CAST(d.outcome AS jsonb), transcript = CAST(d.transcript AS jsonb),
+            checkpoint = d.checkpoint
+        FROM unnest(CAST(:run_ids AS uuid[]), CAST(:attempts AS int[]), CAST(:outcomes AS text[]),
+                    CAST(:transcripts AS text[]), CAST(:checkpoints AS text[]))
+            AS d(run_id, attempt, outcome, transcript, checkpoint)
+        WHERE a.run_id = d.run_id AND a.attempt = d.attempt AND {_RUNNING}
+        RETURNING a.run_id, a.attempt
+    )
+    INSERT INTO unpublished_outcomes (run_id, attempt) SELECT run_id, attempt FROM ended
+    RETURNING run_id, attempt
+"""
 
 
 class Repository:
@@ -208,31 +225,23 @@ class Repository:
 
     async def end(self, executor: str, outcomes: Sequence[Ended]) -> set[AttemptKey]:
         """Writes outcomes of attempts while the lease goes on; the others have no outcome from here."""
-        rows = await self._database.fetch(
-            f"""
-            WITH {_HELD}, ended AS (
-            UPDATE run_attempts a
-            SET state = 'ended', ended_at = clock_timestamp(),
-                outcome = CAST(d.outcome AS jsonb), transcript = CAST(d.transcript AS jsonb),
-                checkpoint = d.checkpoint
-            FROM unnest(CAST(:run_ids AS uuid[]), CAST(:attempts AS int[]), CAST(:outcomes AS text[]),
-                        CAST(:transcripts AS text[]), CAST(:checkpoints AS text[]))
-                AS d(run_id, attempt, outcome, transcript, checkpoint)
-            WHERE a.run_id = d.run_id AND a.attempt = d.attempt AND {_RUNNING}
-            RETURNING a.run_id, a.attempt
+        values = {
+            **_arrays([ended.key for ended in outcomes]),
+            "outcomes": [ended.outcome for ended in outcomes],
+            "transcripts": [ended.transcript for ended in outcomes],
+            "checkpoints": [ended.checkpoint for ended in outcomes],
+            "executor": executor,
+        }
+        if not any(one.notes for one in outcomes):
+            rows = await self._database.fetch(_END, values)
+            return {AttemptKey(row.run_id, row.attempt) for row in rows}
+        async with self._database.transaction() as connection:
+            rows = await connection.fetch(_END, values)
+            ended = {AttemptKey(row.run_id, row.attempt) for row in rows}
+            await write_notes(
+                connection, [note for one in outcomes if one.key in ended for note in one.notes]
             )
-            INSERT INTO unpublished_outcomes (run_id, attempt) SELECT run_id, attempt FROM ended
-            RETURNING run_id, attempt
-            """,
-            {
-                **_arrays([ended.key for ended in outcomes]),
-                "outcomes": [ended.outcome for ended in outcomes],
-                "transcripts": [ended.transcript for ended in outcomes],
-                "checkpoints": [ended.checkpoint for ended in outcomes],
-                "executor": executor,
-            },
-        )
-        return {AttemptKey(row.run_id, row.attempt) for row in rows}
+        return ended
 
     async def begin_effect(self, executor: str, key: AttemptKey, call_id: str, tool_name: str) -> str | None:
         """Enters a call that writes, before it is made; its id, or None when the attempt is not held any more."""

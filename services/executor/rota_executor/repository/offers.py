@@ -10,7 +10,7 @@ from rota_store import Database
 
 COLUMNS = (
     "name text, description text, effect text, parameters jsonb, idempotent boolean, open_world boolean,"
-    " timeout_seconds float, default_policy text, source text"
+    " transactional boolean, timeout_seconds float, default_policy text, source text"
 )
 NAMES = [column.split()[0] for column in COLUMNS.split(",")]
 # What no executor has said for so long has gone with the last that had it.

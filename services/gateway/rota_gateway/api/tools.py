@@ -19,6 +19,7 @@ class Tool(Answer):
     effect: Literal["read", "write"] = Field(description="read: it changes nothing")
     idempotent: bool = Field(description="a second call with the same arguments changes nothing more")
     open_world: bool = Field(description="it deals with what lies outside, whose words are not to be trusted")
+    transactional: bool = Field(description="what it changes is kept only together with the run's outcome")
     policy: Literal["auto", "ask", "deny"] = Field(description="where an agent's link says none")
     timeout_seconds: float | None = Field(description="of one call; none: what the executor allows any")
     parameters: dict[str, Any] = Field(description="the JSON Schema of the arguments")

@@ -5,8 +5,17 @@ from dataclasses import dataclass
 
 from rota_executor.adapters.network import Network
 from rota_executor.adapters.registry import Registry
-from rota_executor.adapters.tools import clock, health, http, machine, notification, web_page
+from rota_executor.adapters.tools import (
+    clock,
+    health,
+    http,
+    job_notebook,
+    machine,
+    notification,
+    web_page,
+)
 from rota_executor.notices import Notices
+from rota_executor.repository.notebooks import Notebooks
 
 
 @dataclass(frozen=True)
@@ -15,6 +24,7 @@ class Surroundings:
 
     services: Mapping[str, str]
     network: Network
+    notebooks: Notebooks
     notices: Notices
 
 
@@ -25,4 +35,5 @@ def register(registry: Registry, around: Surroundings) -> None:
     clock.register(registry)
     http.register(registry, around.network)
     web_page.register(registry, around.network)
+    job_notebook.register(registry, around.notebooks)
     notification.register(registry, around.notices)
