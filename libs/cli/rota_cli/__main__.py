@@ -14,6 +14,7 @@ from rota_cli.commands import (
     jobs,
     notifications,
     runs,
+    tools,
     up,
     why,
 )
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 app.command("up")(up.up)
 app.command("down")(up.down)
+app.command("tools")(tools.tools)
 app.command("cron")(cron.cron)
 app.command("why")(why.why)
 app.command("doctor")(doctor.doctor)

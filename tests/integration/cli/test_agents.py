@@ -148,3 +148,14 @@ def test_revisions_are_listed_and_one_is_shown_whole(gateway: Gateway, rota: Rot
     assert gateway.asked[-1][2] == {"cursor": "4", "limit": "1"}
     missing = rota("agents", "revisions", "briefer", "--revision", "2")
     assert (missing.code, "has no revision 2" in missing.err) == (1, True)
+
+
+def test_tools_are_listed_with_what_they_take(gateway: Gateway, rota: Rota) -> None:
+    schema = {"properties": {"url": {}, "headers": {}}, "required": ["url"]}
+    tool: dict[str, Any] = {"name": "http_get", "effect": "read", "policy": "auto", "parameters": schema}
+    tool |= {"source": "rota", "description": "Gets it."}
+    gateway.items("/tools", tool, {**tool, "name": "x", "parameters": {}})
+    said = rota("tools")
+    assert said.code == 0
+    assert "url [headers]" in said.out
+    assert "Gets it." in said.out

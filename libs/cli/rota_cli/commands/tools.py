@@ -1,0 +1,29 @@
+"""`rota tools`: what agents may be linked with, and jobs may call."""
+
+from rota_cli.client.session import Session, with_session
+from rota_cli.client.view import Column, Row, show_json, show_table
+
+
+@with_session
+def tools(session: Session) -> None:
+    """List the tools that agents may be linked with, and jobs may call."""
+    found = session.api.get("/tools")
+    if session.as_json:
+        show_json(found)
+        return
+    columns: list[Column] = [
+        ("name", lambda tool: tool["name"]),
+        ("effect", lambda tool: tool["effect"]),
+        ("policy", lambda tool: tool["policy"]),
+        ("from", lambda tool: tool["source"]),
+        ("takes", _arguments),
+        ("", lambda tool: tool["description"]),
+    ]
+    show_table(columns, found["items"], nothing="no executor has announced any")
+
+
+def _arguments(tool: Row) -> str:
+    """Those that may be left out in brackets."""
+    required = tool["parameters"].get("required", [])
+    names = tool["parameters"].get("properties", {})
+    return " ".join(name if name in required else f"[{name}]" for name in names)
