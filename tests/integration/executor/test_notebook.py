@@ -93,7 +93,7 @@ async def test_two_runs_that_end_together_may_have_noted_the_same(stage: Stage) 
 async def test_an_outcome_that_comes_too_late_takes_its_notes_with_it(stage: Stage) -> None:
     event = await stage.due("note", publish=False)
     note = Note(stage.job_id, stage.context_id, event.run_id, "seen", "1")
-    ended = Ended(AttemptKey(event.run_id, 1), "{}", None, [note])
+    ended = Ended(AttemptKey(event.run_id, 1), "{}", None, notes=[note])
     async with stage.executor():
         repository = Repository(stage.world.database("executor"), Terms(20, 2))
         assert await repository.end("somebody else", [ended]) == set()
