@@ -383,6 +383,7 @@ job_revisions = Table(
     _required("definition", JSONB),
     PrimaryKeyConstraint("job_id", "generation"),
     Index("ix_job_revisions_context_id", "context_id"),
+    Index("ix_job_revisions_valid_until", "valid_until"),
 )
 
 run_requests = Table(
@@ -405,6 +406,7 @@ run_requests = Table(
     CheckConstraint("(trigger = 'backfill') = (scheduled_for IS NOT NULL)", name="backfill_with_instant"),
     Index("ix_run_requests_changed_xid", "changed_xid"),
     Index("ix_run_requests_job_id", "job_id"),
+    Index("ix_run_requests_created_at", "created_at"),
 )
 
 run_cancellations = Table(
@@ -420,6 +422,7 @@ run_cancellations = Table(
     _instant("created_at", now=True),
     Index("ix_run_cancellations_changed_xid", "changed_xid"),
     Index("ix_run_cancellations_context_id", "context_id"),
+    Index("ix_run_cancellations_created_at", "created_at"),
 )
 
 # How far the gateway has come in comparing the ledger with the definitions: a row for each time through.
@@ -677,8 +680,8 @@ run_attempts = Table(
         name="ended_with_outcome",
     ),
     Index("ix_run_attempts_executor", "executor", "state", postgresql_where=text("state <> 'ended'")),
-    # For sweeps over what ended lately.
-    Index("ix_run_attempts_ended_at", "ended_at", postgresql_using="brin"),
+    # For sweeps over what ended lately, and for what is old.
+    Index("ix_run_attempts_ended_at", "ended_at", postgresql_where=text("state = 'ended'")),
 )
 
 # A call that writes is entered before it is made, closed after, and never made again by itself.

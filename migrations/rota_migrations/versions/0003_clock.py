@@ -47,14 +47,22 @@ WRITES = {
     "rota_executor": {
         "executors": "SELECT, INSERT, UPDATE",
         "unpublished_outcomes": "SELECT, INSERT, DELETE",
-        "tool_effects": "SELECT, INSERT, UPDATE",
+        "tool_effects": "SELECT, INSERT, UPDATE, DELETE",
+        "run_attempts": "DELETE",
     },
-    "rota_results": {"unannounced_results": "SELECT, INSERT, DELETE"},
+    "rota_results": {
+        "unannounced_results": "SELECT, INSERT, DELETE",
+        "agent_execution_results": "DELETE",
+        "conversations": "DELETE",
+    },
+    "rota_notifier": {"notifications": "UPDATE, DELETE"},
 }
 READS = {
     "rota_gateway": "occurrences, tool_effects",
     "rota_ticker": "job_revisions, run_cancellations, agent_configurations, executors",
     "rota_executor": "occurrences",
+    "rota_results": "occurrences",
+    "rota_notifier": "occurrences",
 }
 
 
@@ -71,6 +79,7 @@ def upgrade() -> None:
     _narrow_confirmations()
     _hold_by_executor()
     _hold_by_statement()
+    _create_retention()
     _touch_trigger()
     _protect()
 
@@ -416,6 +425,51 @@ def _create_rooms() -> None:
     """)
 
 
+def _create_retention() -> None:
+    """Requests, cancellations, earlier definitions and audits that are old; for the gateway, of all tenants.
+
+    A definition is kept as long as the ledger has a month in which it was in force.
+    """
+    op.execute("CREATE INDEX ix_run_requests_created_at ON run_requests (created_at)")
+    op.execute("CREATE INDEX ix_run_cancellations_created_at ON run_cancellations (created_at)")
+    op.execute("CREATE INDEX ix_job_revisions_valid_until ON job_revisions (valid_until)")
+    is_open = "EXISTS (SELECT 1 FROM occurrences o WHERE o.run_id = {0}.run_id AND o.closed_at IS NULL)"
+    is_planned = """
+        EXISTS (SELECT 1 FROM job_timers t WHERE t.job_id = x.job_id AND t.planned_generation > x.generation)
+    """
+    ledger_begin = """
+        (SELECT min(to_date(right(c.relname, 7), 'YYYY_MM'))
+         FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+         WHERE i.inhparent = 'occurrences'::regclass AND c.relname ~ '^occurrences_\\d{4}_\\d{2}$')
+    """
+    old = {
+        "run_requests": ("run_id", "created_at", f"NOT {is_open.format('x')}"),
+        "run_cancellations": ("run_id", "created_at", f"NOT {is_open.format('x')}"),
+        "job_revisions": (
+            "job_id, generation",
+            "valid_until",
+            f"valid_until < {ledger_begin} AND {is_planned}",
+        ),
+        "ledger_audits": ("started_at", "started_at", "completed_at IS NOT NULL"),
+    }
+    for table, (key, age, condition) in old.items():
+        op.execute(f"""
+            CREATE FUNCTION rota_prune_{table}(retention interval, at_most integer) RETURNS integer
+            LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp SET timezone = 'UTC' AS $$
+                WITH old AS MATERIALIZED (
+                    SELECT {key} FROM {table} x
+                    WHERE {age} < statement_timestamp() - retention AND {condition}
+                    ORDER BY {age} LIMIT at_most FOR UPDATE OF x SKIP LOCKED
+                ), gone AS (
+                    DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM old)
+                )
+                SELECT count(*) FROM old
+            $$
+        """)
+        op.execute(f"REVOKE ALL ON FUNCTION rota_prune_{table}(interval, integer) FROM PUBLIC")
+        op.execute(f"GRANT EXECUTE ON FUNCTION rota_prune_{table}(interval, integer) TO rota_gateway")
+
+
 def _narrow_confirmations() -> None:
     op.execute("""
         CREATE TABLE unpublished_outcomes (
@@ -629,7 +683,7 @@ def _hold_by_statement() -> None:
     op.execute("GRANT EXECUTE ON FUNCTION rota_hold_context(uuid) TO rota_gateway")
     op.execute("DROP INDEX ix_run_attempts_context_id")
     op.execute("DROP INDEX ix_run_attempts_ended_at")
-    op.execute("CREATE INDEX ix_run_attempts_ended_at ON run_attempts USING brin (ended_at)")
+    op.execute("CREATE INDEX ix_run_attempts_ended_at ON run_attempts (ended_at) WHERE state = 'ended'")
     op.execute("DROP INDEX ix_agent_execution_results_user_id")
     op.execute("""
         CREATE INDEX ix_agent_execution_results_user_id ON agent_execution_results (user_id, created_at DESC)

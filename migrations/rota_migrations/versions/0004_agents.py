@@ -16,7 +16,7 @@ WRITES = {
     "rota_executor": {
         "tools": "SELECT, INSERT, UPDATE, DELETE",
         "model_providers": "SELECT, INSERT, UPDATE, DELETE",
-        "notification_requests": "SELECT, INSERT",
+        "notification_requests": "SELECT, INSERT, DELETE",
         "job_notebooks": "SELECT, INSERT, UPDATE, DELETE",
     },
 }

@@ -29,9 +29,10 @@ from rota_executor.repository.definitions import Definitions
 from rota_executor.repository.notebooks import Notebooks
 from rota_executor.repository.notices import NoticesRepository
 from rota_executor.repository.offers import Offers
+from rota_executor.repository.retention import RETENTION
 from rota_executor.runs import Runs
 from rota_executor.settings import ExecutorSettings
-from rota_store import Database, opened
+from rota_store import Database, keep_retention, opened
 
 
 @contextlib.asynccontextmanager
@@ -70,6 +71,7 @@ async def _running(
     runs = Runs(runtime, repository, leases, outbox, max_losses=settings.max_losses)
     handlers = Handlers(repository, leases, runs, bus.publish)
     drained = asyncio.Event()
+    keep_retention(lifetime, database, RETENTION, days=settings.retention_days)
     loops = [
         lifetime.spawn(leases.renewing(), "renewals"),
         lifetime.spawn(leases.pinging(), "pings"),

@@ -48,6 +48,13 @@ class ExecutorSettings(ServiceSettings):
         validation_alias="EXECUTOR_SWEEP_SECONDS",
         description="how often, and from what age on, unpublished outcomes are published again",
     )
+    retention_days: int = Field(
+        default=90,
+        ge=7,
+        le=3650,
+        validation_alias="EXECUTOR_RETENTION_DAYS",
+        description="how long attempts with their transcripts are kept after their end",
+    )
     local_model_url: str | None = Field(
         default=None,
         validation_alias="EXECUTOR_LOCAL_MODEL_URL",

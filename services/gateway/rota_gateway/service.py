@@ -13,8 +13,9 @@ from rota_gateway.auditing import Auditor
 from rota_gateway.edge.gateway import Gateway
 from rota_gateway.edge.rate import FailureLimit
 from rota_gateway.live import Hub
+from rota_gateway.repository.retention import RETENTION
 from rota_gateway.settings import GatewaySettings
-from rota_store import Database
+from rota_store import Database, keep_retention
 
 log = logs.logger(__name__)
 
@@ -29,6 +30,7 @@ async def wiring(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterator
         # Streams end before the server waits for its requests.
         stack.callback(gateway.hub.close)
         log.info("HTTP is served", action="http_served", host=settings.http_host, port=port)
+        keep_retention(lifetime, gateway.database, RETENTION, days=settings.retention_days)
         auditor = Auditor(gateway.database, interval_seconds=settings.audit_interval_seconds)
         lifetime.spawn(
             repeatedly(auditor.work, after_failure=10, stopping=lifetime.stopping, name="audit"), "audit"

@@ -39,6 +39,14 @@ class GatewaySettings(ServiceSettings):
         description="how often the ledger is compared with the definitions",
     )
 
+    retention_days: int = Field(
+        default=90,
+        ge=7,
+        le=3650,
+        validation_alias="GATEWAY_RETENTION_DAYS",
+        description="how long requested runs, cancellations and audits of the ledger are kept",
+    )
+
     @field_validator("public_url", mode="before")
     @classmethod
     def _without_slash(cls, value: Any) -> Any:

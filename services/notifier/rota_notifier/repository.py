@@ -97,6 +97,22 @@ REQUESTED = """
 """
 MAX_SWEPT = 500
 
+# Deliveries, and who has read it, go with a notification.
+RETENTION = {
+    "notifications": """
+        WITH old AS MATERIALIZED (
+            SELECT n.id FROM notifications n
+            WHERE n.created_at < statement_timestamp() - CAST(:retention AS interval)
+              AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.notification_id = n.id AND d.state = 'pending')
+              AND NOT EXISTS (SELECT 1 FROM occurrences o WHERE o.run_id = n.run_id AND o.closed_at IS NULL)
+            ORDER BY n.created_at, n.id LIMIT :limit FOR UPDATE OF n SKIP LOCKED
+        ), gone AS (
+            DELETE FROM notifications n USING old WHERE n.id = old.id
+        )
+        SELECT count(*) FROM old
+    """
+}
+
 
 @dataclass(frozen=True)
 class DueDelivery:

@@ -12,9 +12,9 @@ from rota_notifier.channels import Sender
 from rota_notifier.channels.email import EmailSender
 from rota_notifier.domain import Channel
 from rota_notifier.handlers import Teller
-from rota_notifier.repository import Repository
+from rota_notifier.repository import RETENTION, Repository
 from rota_notifier.settings import NotifierSettings
-from rota_store import is_transient, opened
+from rota_store import is_transient, keep_retention, opened
 
 log = logs.logger(__name__)
 
@@ -35,6 +35,7 @@ async def wiring(settings: NotifierSettings, lifetime: Lifetime) -> AsyncIterato
             await teller.tell_requested()
 
         await bus.listen("notification.requested.*.*", requested)
+        keep_retention(lifetime, database, RETENTION, days=settings.retention_days)
         completions = await bus.subscribe(NOTIFIER)
         approvals = await bus.subscribe(NOTIFIER_APPROVALS)
         pauses = await bus.subscribe(NOTIFIER_PAUSES)

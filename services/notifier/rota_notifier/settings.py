@@ -28,3 +28,10 @@ class NotifierSettings(ServiceSettings):
         validation_alias="NOTIFIER_MAX_ATTEMPTS",
         description="after so many failures a delivery is given up",
     )
+    retention_days: int = Field(
+        default=90,
+        ge=7,
+        le=3650,
+        validation_alias="NOTIFIER_RETENTION_DAYS",
+        description="how long notifications and their deliveries are kept",
+    )

@@ -145,6 +145,27 @@ UNRECORDED = """
 """
 MAX_SWEPT = 500
 
+# The conversation goes with the result, its messages with it. What the statistics tell of the last run stays.
+RETENTION = {
+    "agent_execution_results": """
+        WITH old AS MATERIALIZED (
+            SELECT r.run_id, r.schedule_id FROM agent_execution_results r
+            WHERE r.created_at < statement_timestamp() - CAST(:retention AS interval)
+              AND NOT EXISTS (SELECT 1 FROM occurrences o WHERE o.run_id = r.run_id
+                              AND o.scheduled_for = r.scheduled_for AND o.closed_at IS NULL)
+            ORDER BY r.created_at, r.run_id LIMIT :limit FOR UPDATE OF r SKIP LOCKED
+        ), talk AS (
+            DELETE FROM conversations c USING old WHERE c.run_id = old.run_id
+        ), last AS (
+            UPDATE job_statistics s SET last_run_id = NULL
+            FROM old WHERE s.job_id = old.schedule_id AND s.last_run_id = old.run_id
+        ), gone AS (
+            DELETE FROM agent_execution_results r USING old WHERE r.run_id = old.run_id
+        )
+        SELECT count(*) FROM old
+    """
+}
+
 
 @dataclass(frozen=True)
 class Unannounced:

@@ -7,9 +7,9 @@ from rota_bus import connected, serve
 from rota_chassis.lifecycle import Lifetime, health_served, periodically
 from rota_contracts.streams import DEAD_LETTERS, JOBS, RESULTS, RUNS
 from rota_results.handlers import Recorder
-from rota_results.repository import Repository
+from rota_results.repository import RETENTION, Repository
 from rota_results.settings import ResultsSettings
-from rota_store import is_transient, opened
+from rota_store import is_transient, keep_retention, opened
 
 
 @contextlib.asynccontextmanager
@@ -21,6 +21,7 @@ async def wiring(settings: ResultsSettings, lifetime: Lifetime) -> AsyncIterator
     ):
         await bus.ensure([JOBS, RUNS, DEAD_LETTERS], [RESULTS])
         recorder = Recorder(Repository(database, expiry_seconds=settings.approval_expiry_seconds), bus)
+        keep_retention(lifetime, database, RETENTION, days=settings.retention_days)
         completions = await bus.subscribe(RESULTS)
         serving = lifetime.spawn(
             serve(completions, recorder.on_job_completed, is_transient=is_transient), "completions"

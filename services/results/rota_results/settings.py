@@ -20,3 +20,10 @@ class ResultsSettings(ServiceSettings):
         validation_alias="RESULTS_APPROVAL_EXPIRY_SECONDS",
         description="how long a call waits for a person; then it is denied",
     )
+    retention_days: int = Field(
+        default=365,
+        ge=7,
+        le=3650,
+        validation_alias="RESULTS_RETENTION_DAYS",
+        description="how long results and conversations are kept",
+    )

@@ -44,10 +44,17 @@ class Ticker(Desk):
     """Several may run at once: rows are claimed, never owned."""
 
     def __init__(
-        self, database: Database, bus: Bus, *, batch_size: int = 500, redispatch_seconds: float = 60
+        self,
+        database: Database,
+        bus: Bus,
+        *,
+        batch_size: int = 500,
+        redispatch_seconds: float = 60,
+        ledger_retention: timedelta = timedelta(days=90),
     ) -> None:
         super().__init__(database, bus, batch_size=batch_size)
         self._redispatch = timedelta(seconds=redispatch_seconds)
+        self._retention = ledger_retention
         # Everything before these transactions has been read.
         self._horizon = "0"
         self._jobs_horizon = "0"
@@ -157,7 +164,9 @@ class Ticker(Desk):
     async def take_requests(self) -> int:
         """Enters requested runs into the ledger; how many."""
         async with self._deciding() as (connection, news):
-            new, is_all = await requests.new(connection, self._requests_horizon, self._batch_size)
+            new, is_all = await requests.new(
+                connection, self._requests_horizon, self._batch_size, self._retention
+            )
             if new:
                 news.jobs |= {request.job.id: request.job for request in new}
                 standings = await ledger.standings(connection, news.jobs)
@@ -325,9 +334,9 @@ class Ticker(Desk):
         self._looked = look
         return look
 
-    async def keep_months(self, retention: timedelta) -> int:
+    async def keep_months(self) -> int:
         """Makes the ledger's coming months, drops those past the retention; how many were dropped."""
-        dropped = await ledger.keep_months(self._database, retention)
+        dropped = await ledger.keep_months(self._database, self._retention)
         if dropped:
             log.info("months of the ledger were dropped", action="months_dropped", months=dropped)
         return dropped

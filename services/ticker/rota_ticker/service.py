@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import functools
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -31,6 +30,7 @@ async def wiring(settings: TickerSettings, lifetime: Lifetime) -> AsyncIterator[
             bus,
             batch_size=settings.batch_size,
             redispatch_seconds=settings.redispatch_seconds,
+            ledger_retention=timedelta(days=settings.ledger_retention_days),
         )
 
         async def wake(_subject: str, _payload: bytes) -> None:
@@ -63,12 +63,7 @@ async def wiring(settings: TickerSettings, lifetime: Lifetime) -> AsyncIterator[
             "expiry",
         )
         lifetime.spawn(
-            periodically(
-                functools.partial(ticker.keep_months, timedelta(days=settings.ledger_retention_days)),
-                seconds=3600,
-                stopping=lifetime.stopping,
-                name="months",
-            ),
+            periodically(ticker.keep_months, seconds=3600, stopping=lifetime.stopping, name="months"),
             "months",
         )
         yield

@@ -41,7 +41,7 @@ async def test_coming_months_are_made_and_old_ones_go_unless_something_is_open_i
         )
     job = await world.a_job(await world.a_context())
     still_open = await world.an_occurrence(job, scheduled_for=datetime(2020, 2, 5, tzinfo=UTC))
-    assert await ticker.keep_months(timedelta(days=90)) == 2
+    assert await ticker.keep_months() == 2
     left = await partitions(world)
     assert named(coming[2]) in left
     assert [name for name in left if "_2020_" in name] == ["occurrences_2020_02"]
@@ -49,7 +49,33 @@ async def test_coming_months_are_made_and_old_ones_go_unless_something_is_open_i
     await ticker.on_completed(
         [a_completion(row.context_id, job, run_id=still_open, scheduled_for=row.scheduled_for)]
     )
-    assert await ticker.keep_months(timedelta(days=90)) == 1
+    assert await ticker.keep_months() == 1
+
+
+async def test_a_month_is_kept_while_a_range_in_it_reaches_into_the_retention(world: World) -> None:
+    """A pause of a hundred days is one row, of the month in which it began."""
+    ticker = await a_ticker(world)
+    begin = datetime.now(UTC) - timedelta(days=150)
+    month = begin.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    end = (month + timedelta(days=32)).replace(day=1)
+    await world.sql(
+        f"CREATE TABLE {named(month)} PARTITION OF occurrences"
+        f" FOR VALUES FROM ('{month:%F} 00:00+00') TO ('{end:%F} 00:00+00')"
+    )
+    await world.an_occurrence(
+        await world.a_job(await world.a_context()),
+        scheduled_for=begin,
+        last_instant=begin + timedelta(days=100),
+        instants=100,
+        state="closed",
+        disposition="suppressed",
+        closed_at=datetime.now(UTC),
+    )
+    assert await ticker.keep_months() == 0
+    assert named(month) in await partitions(world)
+    await world.sql("UPDATE occurrences SET last_instant = scheduled_for + interval '5 days'")
+    assert await ticker.keep_months() == 1
+    assert named(month) not in await partitions(world)
 
 
 async def test_a_backfill_of_long_ago_has_its_place_and_goes_when_it_is_as_old_as_the_others(
@@ -66,14 +92,29 @@ async def test_a_backfill_of_long_ago_has_its_place_and_goes_when_it_is_as_old_a
     await ticker.take_requests()
     [row] = await world.sql("SELECT * FROM occurrences_others")
     assert (row.run_id, row.state, row.trigger, row.effective_at) == (run, "dispatched", "backfill", instant)
-    await ticker.keep_months(timedelta(days=90))
+    await ticker.keep_months()
     assert len(await ledger(world, run_id=run)) == 1
     await ticker.on_completed([a_completion(context, job, run_id=run, scheduled_for=instant)])
-    await ticker.keep_months(timedelta(days=90))
+    await ticker.keep_months()
     assert len(await ledger(world, run_id=run)) == 1
     await world.sql("UPDATE occurrences SET closed_at = closed_at - interval '91 days'")
-    await ticker.keep_months(timedelta(days=90))
+    await ticker.keep_months()
     assert await ledger(world, run_id=run) == []
+
+
+async def test_a_request_that_is_older_than_the_ledger_is_not_run_again(world: World) -> None:
+    """It was run; its row went with its month. A ticker that has just begun reads all requests there are."""
+    ticker = await a_ticker(world)
+    context = await world.a_context()
+    job = await world.a_job(context)
+    await ticker.plan()
+    long_ago = datetime.now(UTC) - timedelta(days=100)
+    await a_request(world, context, job, created_at=long_ago)
+    await a_request(world, context, job, trigger="backfill", scheduled_for=long_ago, created_at=long_ago)
+    assert await ticker.take_requests() == 0
+    late = await a_request(world, context, job, created_at=datetime.now(UTC) - timedelta(days=80))
+    assert await ticker.take_requests() == 1
+    assert [row.run_id for row in await ledger(world)] == [late]
 
 
 async def test_what_was_due_under_earlier_definitions_is_accounted_for_by_those(world: World) -> None:

@@ -1,6 +1,6 @@
 """What people asked for: runs, their end, and that they go on; as the gateway wrote it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -8,8 +8,10 @@ from rota_store import Connection
 from rota_ticker.domain.requests import Request
 from rota_ticker.repository.jobs import JOB, job_of
 
+# What is older than the ledger is kept was in it once: that it is not there now means nothing.
 PENDING = """
     WHERE r.changed_xid >= CAST(CAST(:horizon AS text) AS xid8)
+      AND r.created_at > clock_timestamp() - CAST(:retention AS interval)
       AND NOT EXISTS (SELECT 1 FROM occurrences o WHERE o.run_id = r.run_id
                       AND o.scheduled_for = coalesce(r.scheduled_for, r.created_at))
 """
@@ -79,12 +81,14 @@ class Cancellation(NamedTuple):
     reason: str
 
 
-async def new(connection: Connection, horizon: str, limit: int) -> tuple[list[Request], bool]:
-    """Requests since the horizon that are not in the ledger, and whether these are all.
+async def new(
+    connection: Connection, horizon: str, limit: int, retention: timedelta
+) -> tuple[list[Request], bool]:
+    """Requests since the horizon that are not in the ledger, which is kept so long, and whether these are all.
 
     The timers of their jobs are locked.
     """
-    values = {"horizon": horizon, "limit": limit}
+    values = {"horizon": horizon, "limit": limit, "retention": retention}
     locked = await connection.fetch(LOCK, values)
     if not locked:
         return [], True

@@ -1,0 +1,31 @@
+"""What is older than an operator wants to keep it: attempts, with what they did and wanted told."""
+
+
+def _prune(age: str, condition: str) -> str:
+    """All attempts of a run go together, and none while the run is open."""
+    return f"""
+        WITH old AS MATERIALIZED (
+            SELECT a.run_id FROM run_attempts a
+            WHERE {condition} AND a.{age} < statement_timestamp() - CAST(:retention AS interval)
+              AND NOT EXISTS (SELECT 1 FROM occurrences o WHERE o.run_id = a.run_id AND o.closed_at IS NULL)
+            ORDER BY a.{age} LIMIT :limit FOR UPDATE OF a SKIP LOCKED
+        ), effects AS (
+            DELETE FROM tool_effects e USING old WHERE e.run_id = old.run_id
+        ), requests AS (
+            DELETE FROM notification_requests r USING old WHERE r.run_id = old.run_id
+        ), gone AS (
+            DELETE FROM run_attempts g USING old WHERE g.run_id = old.run_id
+        )
+        SELECT count(*) FROM old
+    """
+
+
+# An executor vanished, and the job was gone before another could take the run: that never ended.
+_NEVER_ENDED = """
+    a.state <> 'ended'
+    AND NOT EXISTS (SELECT 1 FROM run_attempts b WHERE b.run_id = a.run_id AND b.state = 'ended')
+"""
+RETENTION = {
+    "run_attempts": _prune("ended_at", "a.state = 'ended'"),
+    "run_attempts that never ended": _prune("started_at", _NEVER_ENDED),
+}
