@@ -80,7 +80,7 @@ def test_every_command_and_option_that_it_names_exists() -> None:
     lines = [
         line for line in CODE.replace("\\\n", " ").splitlines() if re.match(r"(\.venv/bin/)?rota ", line)
     ]
-    groups = {"agents", "calendars", "contexts", "jobs", "notifications", "runs"}
+    groups = {"agents", "approvals", "calendars", "contexts", "jobs", "notifications", "runs"}
     named = set()
     for line in lines:
         words = line.split()[1:]
