@@ -81,16 +81,7 @@ def run_notification(event: JobCompleted) -> Notification:
     category: Category = "error" if event.status == "error" else "success"
     ending = {"success": "completed successfully", "error": "failed", "partial": "waits for approval"}
     text = event.error_message if event.status == "error" else content_text(event)
-    return Notification(
-        id=notification_id(event.run_id, category, event.attempt),
-        context_id=event.context_id,
-        run_id=event.run_id,
-        attempt=event.attempt,
-        job_id=event.job_id,
-        category=category,
-        title=f"{event.job_name} {ending[event.status]}",
-        body=_shortened(text or ""),
-    )
+    return _about(event, category, event.attempt, ending[event.status], text or "")
 
 
 def approval_notification(event: ApprovalRequested) -> Notification | None:
@@ -99,29 +90,31 @@ def approval_notification(event: ApprovalRequested) -> Notification | None:
         return None
     count = len(event.actions)
     names = ", ".join(sorted({action.tool_name for action in event.actions}))
-    return Notification(
-        id=notification_id(event.run_id, "approval_needed", event.attempt),
-        context_id=event.context_id,
-        run_id=event.run_id,
-        attempt=event.attempt,
-        job_id=event.job_id,
-        category="approval_needed",
-        title=f"{event.job_name} waits for {count} approval{'s' if count > 1 else ''}",
-        body=_shortened(f"Tools: {names}"),
-    )
+    ending = f"waits for {count} approval{'s' if count > 1 else ''}"
+    return _about(event, "approval_needed", event.attempt, ending, f"Tools: {names}")
 
 
 def pause_notification(event: JobPaused) -> Notification:
     """The news that a job was paused because it failed too often."""
+    return _about(event, "paused", 1, "is paused", event.reason)
+
+
+def _about(
+    event: JobCompleted | ApprovalRequested | JobPaused,
+    category: Category,
+    attempt: int,
+    ending: str,
+    body: str,
+) -> Notification:
     return Notification(
-        id=notification_id(event.run_id, "paused", 1),
+        id=notification_id(event.run_id, category, attempt),
         context_id=event.context_id,
         run_id=event.run_id,
-        attempt=1,
+        attempt=attempt,
         job_id=event.job_id,
-        category="paused",
-        title=f"{event.job_name} is paused",
-        body=_shortened(event.reason),
+        category=category,
+        title=f"{event.job_name} {ending}",
+        body=_shortened(body),
     )
 
 

@@ -3,19 +3,32 @@
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from rota_chassis.errors import RetryableError
 from rota_contracts.codec import encode_payload
+from rota_contracts.events import JobDue
 from rota_ticker.handlers import Ticker
 from rota_ticker.repository.glance import Glance
 from rota_ticker.service import keep_time
 from tests.support.attempts import an_ended_attempt, an_open_attempt, an_unreadable_outcome
 from tests.support.completions import a_completion
 from tests.support.eventually import eventually
-from tests.support.ticking import a_request, a_ticker, completed, ledger, make_due, said
+from tests.support.ticking import a_request, a_ticker, completed, dues, ledger, make_due, said
 from tests.support.world import World
+
+
+async def a_dispatched_run(world: World, **columns: Any) -> tuple[Ticker, JobDue]:
+    """A job that has just fired, and its event."""
+    ticker = await a_ticker(world)
+    job = await world.a_job(await world.a_context(), **columns)
+    await ticker.plan()
+    await make_due(world, job)
+    await ticker.fire()
+    [due] = await dues(world)
+    return ticker, due
 
 
 async def test_what_was_committed_and_not_published_is_published_later(world: World) -> None:
@@ -29,12 +42,7 @@ async def test_what_was_committed_and_not_published_is_published_later(world: Wo
 
 
 async def test_a_run_that_ended_closes_its_occurrence_once(world: World) -> None:
-    ticker = await a_ticker(world)
-    job = await world.a_job(await world.a_context())
-    await ticker.plan()
-    await make_due(world, job)
-    await ticker.fire()
-    [due] = await said(world)
+    ticker, due = await a_dispatched_run(world)
     await ticker.on_completed([completed(due)])
     late = completed(due, status="error", error_kind="internal", error_message="late")
     await ticker.on_completed([late, completed(due)])
@@ -45,12 +53,7 @@ async def test_a_run_that_ended_closes_its_occurrence_once(world: World) -> None
 async def test_a_failed_attempt_that_may_be_retried_is_dispatched_again_after_the_backoff(
     world: World,
 ) -> None:
-    ticker = await a_ticker(world)
-    job = await world.a_job(await world.a_context(), max_retries=1, retry_backoff_seconds=60)
-    await ticker.plan()
-    await make_due(world, job)
-    await ticker.fire()
-    [due] = await said(world)
+    ticker, due = await a_dispatched_run(world, max_retries=1, retry_backoff_seconds=60)
     failed = completed(due, status="error", final=False, error_kind="model_error", error_message="no")
     await ticker.on_completed([failed])
     await ticker.on_completed([failed])  # delivered twice
@@ -115,11 +118,7 @@ async def test_a_run_whose_executor_vanished_or_hands_it_over_is_dispatched_agai
 
 
 async def test_a_dispatch_that_nobody_began_is_said_again_and_stored_once(world: World) -> None:
-    ticker = await a_ticker(world)
-    job = await world.a_job(await world.a_context())
-    await ticker.plan()
-    await make_due(world, job)
-    await ticker.fire()
+    ticker, _ = await a_dispatched_run(world)
     await world.sql("UPDATE occurrences SET check_at = now()")
     assert await ticker.reconcile() == 1
     assert await ticker.reconcile() == 0
@@ -127,12 +126,7 @@ async def test_a_dispatch_that_nobody_began_is_said_again_and_stored_once(world:
 
 
 async def test_an_outcome_whose_news_was_lost_still_closes_the_occurrence(world: World) -> None:
-    ticker = await a_ticker(world)
-    job = await world.a_job(await world.a_context())
-    await ticker.plan()
-    await make_due(world, job)
-    await ticker.fire()
-    [due] = await said(world)
+    ticker, due = await a_dispatched_run(world)
     await world.sql(
         "INSERT INTO run_attempts (run_id, attempt, context_id, job_id, executor, state, session_id,"
         " ended_at, outcome) SELECT run_id, 1, context_id, job_id, 'e', 'ended', gen_random_uuid(),"

@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Concatenate, ParamSpec
@@ -11,6 +11,7 @@ import typer
 
 from rota_cli.client.api import Api
 from rota_cli.client.connection import resolve
+from rota_cli.client.view import Column, Row, show_fields, show_json, show_table
 from rota_cli.up.options import DEFAULT_DATA_DIR
 
 P = ParamSpec("P")
@@ -35,6 +36,20 @@ _OPTIONS: dict[str, tuple[Any, object]] = {
 class Session:
     api: Api
     as_json: bool
+
+    def show(self, thing: Row, *, long: Sequence[str] = ()) -> None:
+        """One thing, as JSON where that was asked for."""
+        if self.as_json:
+            show_json(thing)
+        else:
+            show_fields(thing, long=long)
+
+    def show_list(self, found: Row, columns: Sequence[Column], *, nothing: str) -> None:
+        """A page of the API; `nothing` is what stands for no item."""
+        if self.as_json:
+            show_json(found)
+        else:
+            show_table(columns, found["items"], nothing=nothing)
 
 
 def with_session(command: Callable[Concatenate[Session, P], None]) -> Callable[P, None]:

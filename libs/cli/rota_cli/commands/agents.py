@@ -140,9 +140,6 @@ def revisions(
         _show(session, page[0])
         return
     found = session.api.listing(path, limit=limit, context_id=choice)
-    if session.as_json:
-        show_json(found)
-        return
     columns: list[Column] = [
         ("revision", lambda one: one["revision"]),
         (f"saved ({zone_name()})", lambda one: local_time(one["created_at"])),
@@ -151,7 +148,7 @@ def revisions(
         ("tools", lambda one: ", ".join(link["tool_name"] for link in one["tools"])),
         ("system prompt", lambda one: first_line(one["system_prompt"])),
     ]
-    show_table(columns, found["items"], nothing="there are no revisions")
+    session.show_list(found, columns, nothing="there are no revisions")
 
 
 def _path(session: Session, agent: str, context: str | None) -> str:

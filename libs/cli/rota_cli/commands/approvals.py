@@ -8,7 +8,7 @@ import typer
 from rota_cli.client.lookup import context_id, is_id
 from rota_cli.client.moment import local_time, zone_name
 from rota_cli.client.session import Session, with_session
-from rota_cli.client.view import Column, show_fields, show_json, show_table
+from rota_cli.client.view import Column
 from rota_cli.errors import CliError
 
 app = typer.Typer(help="Calls of tools that wait for a person.", no_args_is_help=True)
@@ -30,9 +30,6 @@ def list_approvals(
         "status": None if every else "pending",
     }
     found = session.api.listing("/approvals", limit=limit, **choice)
-    if session.as_json:
-        show_json(found)
-        return
     columns: list[Column] = [
         ("action", lambda action: action["id"]),
         ("job", lambda action: action["job_name"]),
@@ -41,7 +38,7 @@ def list_approvals(
         ("status", lambda action: action["status"]),
         (f"until ({zone_name()})", lambda action: local_time(action["expires_at"])),
     ]
-    show_table(columns, found["items"], nothing="nothing waits for a decision")
+    session.show_list(found, columns, nothing="nothing waits for a decision")
 
 
 @app.command("show")
@@ -91,7 +88,4 @@ def _path(action: str) -> str:
 
 
 def _tell(session: Session, action: dict[str, Any]) -> None:
-    if session.as_json:
-        show_json(action)
-    else:
-        show_fields(action, long=("note",))
+    session.show(action, long=("note",))

@@ -7,7 +7,7 @@ import typer
 
 from rota_cli.client.lookup import calendar_id, context_id
 from rota_cli.client.session import Session, with_session
-from rota_cli.client.view import Column, show_fields, show_json, show_table
+from rota_cli.client.view import Column
 from rota_cli.errors import CliError
 
 app = typer.Typer(help="Days on which jobs that name them do not run.", no_args_is_help=True)
@@ -20,9 +20,6 @@ Context = Annotated[str, typer.Option("--context", "-c", help="Id or name of the
 def list_calendars(session: Session, context: Context) -> None:
     """List the calendars of a context."""
     found = session.api.listing(f"/contexts/{context_id(session.api, context)}/calendars")
-    if session.as_json:
-        show_json(found)
-        return
     columns: list[Column] = [
         ("name", lambda calendar: calendar["name"]),
         ("id", lambda calendar: calendar["id"]),
@@ -31,7 +28,7 @@ def list_calendars(session: Session, context: Context) -> None:
         ("last", lambda calendar: calendar["dates"][-1] if calendar["dates"] else ""),
         ("jobs", lambda calendar: calendar["job_count"]),
     ]
-    show_table(columns, found["items"], nothing="there are no calendars")
+    session.show_list(found, columns, nothing="there are no calendars")
 
 
 @app.command("create")
@@ -48,10 +45,7 @@ def create(
         raise typer.BadParameter("give days with --date, or a file with --ics")
     body: dict[str, Any] = {"name": name, **({"dates": date} if ics is None else {"ics": _content(ics)})}
     made = session.api.post(f"/contexts/{context_id(session.api, context)}/calendars", body)
-    if session.as_json:
-        show_json(made)
-    else:
-        show_fields(made)
+    session.show(made)
 
 
 @app.command("delete")

@@ -7,7 +7,7 @@ import typer
 from rota_cli.client.lookup import context_id
 from rota_cli.client.moment import local_time, zone_name
 from rota_cli.client.session import Session, with_session
-from rota_cli.client.view import Column, show_fields, show_json, show_table
+from rota_cli.client.view import Column
 
 app = typer.Typer(help="The tenants: each has its jobs, and limits of its own.", no_args_is_help=True)
 
@@ -28,9 +28,6 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 def list_contexts(session: Session) -> None:
     """List the contexts that you may see."""
     found = session.api.listing("/contexts")
-    if session.as_json:
-        show_json(found)
-        return
     columns: list[Column] = [
         ("name", lambda context: context["name"]),
         ("id", lambda context: context["id"]),
@@ -38,7 +35,7 @@ def list_contexts(session: Session) -> None:
         ("shortest period", lambda context: f"{context['min_period_seconds']} s"),
         (f"created ({zone_name()})", lambda context: local_time(context["created_at"])),
     ]
-    show_table(columns, found["items"], nothing="there are no contexts")
+    session.show_list(found, columns, nothing="there are no contexts")
 
 
 @app.command("create")
@@ -57,14 +54,14 @@ def create(
         min_period_seconds=min_period_seconds,
         allowed_hosts=allow_host or None,
     )
-    _show(session, session.api.post("/contexts", body))
+    session.show(session.api.post("/contexts", body))
 
 
 @app.command("get")
 @with_session
 def get(session: Session, context: Which) -> None:
     """Show one context."""
-    _show(session, session.api.get(f"/contexts/{context_id(session.api, context)}"))
+    session.show(session.api.get(f"/contexts/{context_id(session.api, context)}"))
 
 
 @app.command("update")
@@ -88,7 +85,7 @@ def update(
     )
     if not body:
         raise typer.BadParameter("nothing to change: give at least one option")
-    _show(session, session.api.patch(f"/contexts/{context_id(session.api, context)}", body))
+    session.show(session.api.patch(f"/contexts/{context_id(session.api, context)}", body))
 
 
 @app.command("delete")
@@ -104,10 +101,3 @@ def delete(session: Session, context: Which, *, yes: Yes = False) -> None:
 
 def _given(**fields: object) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
-
-
-def _show(session: Session, context: dict[str, Any]) -> None:
-    if session.as_json:
-        show_json(context)
-    else:
-        show_fields(context)

@@ -8,7 +8,7 @@ import typer
 from rota_cli.client.lookup import context_id, job_id
 from rota_cli.client.moment import given, local_time, relative, zone_name
 from rota_cli.client.session import Session, with_session
-from rota_cli.client.view import Column, Row, first_line, show_fields, show_json, show_table
+from rota_cli.client.view import Column, Row, first_line, show_json, show_table
 from rota_cli.client.waiting import wait_for_run
 from rota_cli.commands.job_options import with_fields
 from rota_cli.commands.runs import show_run
@@ -193,9 +193,6 @@ def occurrences(
         "until": given(until) if until else None,
     }
     found = session.api.listing(f"{_path(session, job, context)}/occurrences", limit=limit, **choice)
-    if session.as_json:
-        show_json(found)
-        return
     columns: list[Column] = [
         (f"due ({zone_name()})", _when),
         ("trigger", lambda one: one["trigger"]),
@@ -203,7 +200,7 @@ def occurrences(
         ("why", lambda one: first_line(one["reason"], limit=100)),
         ("run", lambda one: one["run_id"]),
     ]
-    show_table(columns, found["items"], nothing="nothing was due yet")
+    session.show_list(found, columns, nothing="nothing was due yet")
 
 
 @app.command("notebook")
@@ -222,16 +219,13 @@ def notebook(
         print(f"cleared the notebook of job {job}")
         return
     found = session.api.get(path)
-    if session.as_json:
-        show_json(found)
-        return
     columns: list[Column] = [
         ("key", lambda note: note["key"]),
         ("note", lambda note: first_line(note["value"], limit=100)),
         (f"noted ({zone_name()})", lambda note: local_time(note["updated_at"])),
         ("run", lambda note: note["run_id"]),
     ]
-    show_table(columns, found["items"], nothing="the notebook is empty")
+    session.show_list(found, columns, nothing="the notebook is empty")
 
 
 @app.command("run")
@@ -277,7 +271,4 @@ def _given(**fields: object) -> dict[str, Any]:
 
 
 def _show(session: Session, job: dict[str, Any]) -> None:
-    if session.as_json:
-        show_json(job)
-    else:
-        show_fields(job, long=("skill_prompt", "last_run_result"))
+    session.show(job, long=("skill_prompt", "last_run_result"))

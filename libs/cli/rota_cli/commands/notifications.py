@@ -6,7 +6,7 @@ import typer
 
 from rota_cli.client.moment import local_time, zone_name
 from rota_cli.client.session import Session, with_session
-from rota_cli.client.view import Column, first_line, show_json, show_table
+from rota_cli.client.view import Column, first_line, show_json
 
 app = typer.Typer(help="What Rota wants you to know.", no_args_is_help=True)
 
@@ -18,9 +18,6 @@ def list_notifications(
 ) -> None:
     """List the notifications, newest first."""
     found = session.api.listing("/notifications", limit=limit)
-    if session.as_json:
-        show_json(found)
-        return
     columns: list[Column] = [
         ("id", lambda notification: notification["id"]),
         (f"when ({zone_name()})", lambda notification: local_time(notification.get("created_at"))),
@@ -28,7 +25,7 @@ def list_notifications(
         ("title", lambda notification: notification.get("title")),
         ("text", lambda notification: first_line(notification.get("body"))),
     ]
-    show_table(columns, found["items"], nothing="there are no notifications")
+    session.show_list(found, columns, nothing="there are no notifications")
 
 
 @app.command("read")

@@ -7,7 +7,7 @@ import typer
 from rota_cli.client.lookup import context_id, is_id, job_id
 from rota_cli.client.moment import duration, local_time, zone_name
 from rota_cli.client.session import Session, with_session
-from rota_cli.client.view import Column, first_line, show_fields, show_json, show_table
+from rota_cli.client.view import Column, first_line, show_json
 from rota_cli.errors import CliError
 
 app = typer.Typer(help="The results of the jobs.", no_args_is_help=True)
@@ -29,9 +29,6 @@ def list_runs(
         "status": status,
     }
     found = session.api.listing("/runs", limit=limit, **choice)
-    if session.as_json:
-        show_json(found)
-        return
     columns: list[Column] = [
         ("run", lambda run: run["run_id"]),
         ("job", lambda run: run.get("job_name")),
@@ -41,7 +38,7 @@ def list_runs(
         ("took", lambda run: duration(run.get("execution_duration_ms"))),
         ("result", lambda run: first_line(run.get("result_content") or run.get("error_message"))),
     ]
-    show_table(columns, found["items"], nothing="there are no runs yet")
+    session.show_list(found, columns, nothing="there are no runs yet")
 
 
 @app.command("show")
@@ -73,7 +70,4 @@ def _path(run: str) -> str:
 
 
 def show_run(session: Session, run: dict[str, Any]) -> None:
-    if session.as_json:
-        show_json(run)
-    else:
-        show_fields(run, long=("prompt", "error_message", "result_content"))
+    session.show(run, long=("prompt", "error_message", "result_content"))

@@ -1,16 +1,13 @@
 """`rota tools`: what agents may be linked with, and jobs may call."""
 
 from rota_cli.client.session import Session, with_session
-from rota_cli.client.view import Column, Row, show_json, show_table
+from rota_cli.client.view import Column, Row
 
 
 @with_session
 def tools(session: Session) -> None:
     """List the tools that agents may be linked with, and jobs may call."""
     found = session.api.get("/tools")
-    if session.as_json:
-        show_json(found)
-        return
     columns: list[Column] = [
         ("name", lambda tool: tool["name"]),
         ("effect", lambda tool: tool["effect"]),
@@ -19,7 +16,7 @@ def tools(session: Session) -> None:
         ("takes", _arguments),
         ("", lambda tool: tool["description"]),
     ]
-    show_table(columns, found["items"], nothing="no executor has announced any")
+    session.show_list(found, columns, nothing="no executor has announced any")
 
 
 def _arguments(tool: Row) -> str:

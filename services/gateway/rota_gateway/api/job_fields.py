@@ -4,7 +4,17 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from rota_gateway.api.fields import Description, JsonObject, Label, Line, Name, Patch, Prompt, is_email
+from rota_gateway.api.fields import (
+    Description,
+    Input,
+    JsonObject,
+    Label,
+    Line,
+    Name,
+    Patch,
+    Prompt,
+    is_email,
+)
 from rota_gateway.api.schedule_fields import Cron, Days, Gap, Moment, Repeat, ScheduleInput, Timezone
 
 CHANNELS = ("email",)
@@ -65,10 +75,10 @@ Tool = Annotated[Label, Field(description="instead of an agent: one call of this
 Arguments = Annotated[JsonObject, Field(description="of the tool, as its JSON Schema wants them")]
 
 
-class JobInput(ScheduleInput):
-    """A new job."""
+class _Job(Input):
+    """What a new job and a change of one have alike; a default that only a new one has stands there."""
 
-    name: Name
+    name: Name = ""
     description: Description | None = None
     max_runs: MaxRuns | None = None
     jitter_seconds: Jitter = 0
@@ -77,15 +87,15 @@ class JobInput(ScheduleInput):
     catch_up_policy: CatchUp = "latest"
     catch_up_window_seconds: CatchUpWindow = 3600
     catch_up_max_runs: CatchUpRuns = 100
-    agent_name: Label = "orchestrator"
+    agent_name: Label = ""
     # Before the prompt, which may be blank beside it.
     tool: Tool | None = None
     arguments: Arguments = Field(default={})
-    skill_prompt: Annotated[Prompt, Field(validate_default=True)] = ""
+    skill_prompt: Prompt = ""
     is_enabled: bool = True
     paused_until: Moment | None = Field(default=None, description="what is due before does not run")
     notification_channel: Channel | None = None
-    notification_target: Annotated[Line | None, Field(validate_default=True)] = None
+    notification_target: Line | None = None
     timeout_seconds: Timeout = 300
     max_retries: Retries = 0
     retry_backoff: Backoff = "fixed"
@@ -94,6 +104,15 @@ class JobInput(ScheduleInput):
     priority: Priority = 5
     queue_ttl_seconds: QueueTtl | None = None
     auto_pause_after: AutoPause | None = None
+
+
+class JobInput(_Job, ScheduleInput):
+    """A new job."""
+
+    name: Name
+    agent_name: Label = "orchestrator"
+    skill_prompt: Annotated[Prompt, Field(validate_default=True)] = ""
+    notification_target: Annotated[Line | None, Field(validate_default=True)] = None
 
     @field_validator("skill_prompt")
     @classmethod
@@ -113,7 +132,7 @@ class JobInput(ScheduleInput):
         return target
 
 
-class JobPatch(Patch):
+class JobPatch(_Job, Patch):
     """What is to change; null clears what may be empty."""
 
     # Not known here: six fields are checked together with what is stored.
@@ -125,28 +144,3 @@ class JobPatch(Patch):
     start_at: Moment | None = None
     end_at: Moment | None = None
     excluded_dates: Days = Field(default=[])
-    name: Name = ""
-    description: Description | None = None
-    max_runs: MaxRuns | None = None
-    jitter_seconds: Jitter = 0
-    calendars: Calendars = Field(default=[])
-    overlap_policy: Overlap = "skip"
-    catch_up_policy: CatchUp = "latest"
-    catch_up_window_seconds: CatchUpWindow = 3600
-    catch_up_max_runs: CatchUpRuns = 100
-    agent_name: Label = ""
-    tool: Tool | None = None
-    arguments: Arguments = Field(default={})
-    skill_prompt: Prompt = ""
-    is_enabled: bool = True
-    paused_until: Moment | None = None
-    notification_channel: Channel | None = None
-    notification_target: Line | None = None
-    timeout_seconds: Timeout = 300
-    max_retries: Retries = 0
-    retry_backoff: Backoff = "fixed"
-    retry_backoff_seconds: BackoffSeconds = 30
-    retry_backoff_max_seconds: BackoffSeconds = 3600
-    priority: Priority = 5
-    queue_ttl_seconds: QueueTtl | None = None
-    auto_pause_after: AutoPause | None = None
