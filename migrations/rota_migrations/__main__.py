@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument(
         "command",
         choices=["upgrade", "check", "revision"],
-        help="check fails when tables.py and the database differ",
+        help="check fails when the tables in rota_store and the database differ",
     )
     parser.add_argument("--message", default="", help="revision: what it does")
     arguments = parser.parse_args()
