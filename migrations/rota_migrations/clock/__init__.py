@@ -1,0 +1,1 @@
+"""The statements of revision 0003, by what they are about."""
