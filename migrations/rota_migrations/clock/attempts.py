@@ -80,6 +80,7 @@ def hold_by_executor() -> None:
             id text NOT NULL CONSTRAINT pk_executors PRIMARY KEY,
             lease_until timestamptz NOT NULL,
             notice interval NOT NULL,
+            changed_xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
             started_at timestamptz NOT NULL DEFAULT now(),
             ended_at timestamptz
         )
@@ -98,7 +99,7 @@ def hold_by_executor() -> None:
     op.execute("""
         CREATE FUNCTION rota_give_notice(names text[], seen timestamptz[]) RETURNS SETOF text
         LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-            UPDATE executors e SET lease_until = clock_timestamp() + e.notice
+            UPDATE executors e SET lease_until = clock_timestamp() + e.notice, changed_xid = pg_current_xact_id()
             WHERE e.id IN (
                 SELECT x.id FROM unnest(names, seen) AS s (name, lease_until)
                 JOIN executors x ON x.id = s.name AND x.lease_until = s.lease_until
@@ -108,9 +109,11 @@ def hold_by_executor() -> None:
         $$
     """)
     # The executor holds its row (FOR KEY SHARE) while it claims and writes outcomes: what is on its way then
-    # is committed before its lease is ended, or refused. What a leap of the clock went over is not over yet.
+    # is committed before its lease is ended, or refused. What a leap of the clock went over is not over yet:
+    # it was written before the leap, by a transaction before `leapt_before`.
     op.execute("""
-        CREATE FUNCTION rota_end_leases(reached timestamptz, leapt_to timestamptz[], leapt_by interval[])
+        CREATE FUNCTION rota_end_leases(
+            reached timestamptz, leapt_to timestamptz[], leapt_by interval[], leapt_before xid8[])
         RETURNS bigint
         LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
             DELETE FROM executors WHERE id IN (
@@ -123,15 +126,16 @@ def hold_by_executor() -> None:
             UPDATE executors SET ended_at = clock_timestamp() WHERE id IN (
                 SELECT e.id FROM executors e
                 WHERE e.ended_at IS NULL AND e.lease_until <= reached AND NOT EXISTS (
-                    SELECT 1 FROM unnest(leapt_to, leapt_by) AS l (moment, length)
-                    WHERE e.lease_until <= l.moment AND e.lease_until > reached - l.length)
+                    SELECT 1 FROM unnest(leapt_to, leapt_by, leapt_before) AS l (moment, length, before)
+                    WHERE e.changed_xid < l.before
+                      AND e.lease_until <= l.moment AND e.lease_until > reached - l.length)
                 FOR UPDATE OF e SKIP LOCKED);
             SELECT count(*) FROM executors
         $$
     """)
     for function in (
         "rota_give_notice(text[], timestamptz[])",
-        "rota_end_leases(timestamptz, timestamptz[], interval[])",
+        "rota_end_leases(timestamptz, timestamptz[], interval[], xid8[])",
     ):
         op.execute(f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC")
         op.execute(f"GRANT EXECUTE ON FUNCTION {function} TO rota_ticker")

@@ -328,9 +328,9 @@ class Ticker(Desk):
         is_back = self._looked is None or look.now < self._looked.now
         if is_back and (late := await admission.follow_the_clock_back(connection, self._redispatch)):
             log.warning("PostgreSQL's clock was set back", action="clock_set_back", waiting=late)
-        if self._looked and (leap := leap_between(self._looked, look)):
-            log.warning("PostgreSQL's clock leapt", action="clock_leapt", seconds=leap.by.total_seconds())
-            self._leaps = after(self._leaps, leap)
+        if self._looked and (by := leap_between(self._looked, look)):
+            log.warning("PostgreSQL's clock leapt", action="clock_leapt", seconds=by.total_seconds())
+            self._leaps = after(self._leaps, Leap(look.now, by, await executors.horizon(connection)))
         self._looked = look
         return look
 

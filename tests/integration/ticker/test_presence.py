@@ -98,7 +98,7 @@ async def test_a_ticker_may_not_write_leases_but_by_giving_notice_and_ending_the
         await world.database("ticker").execute("UPDATE executors SET lease_until = now()")
     for service in ("executor", "gateway", "results", "notifier"):
         with pytest.raises(StatementError, match="permission denied"):
-            await world.database(service).fetch("SELECT rota_end_leases(now(), '{}', '{}')")
+            await world.database(service).fetch("SELECT rota_end_leases(now(), '{}', '{}', '{}')")
 
 
 async def ended(world: World, *leaps: Leap) -> set[str]:
@@ -165,9 +165,22 @@ async def test_a_lease_that_the_clock_leapt_over_is_not_over(world: World) -> No
                 " VALUES (:e, clock_timestamp() - make_interval(secs => :ago), '2.5 s')",
                 {"e": name, "ago": ago},
             )
-    hour = Leap(datetime.now(UTC), timedelta(hours=1))
-    assert await ended(world, hour) == {"of old"}
+    async with world.database("ticker").transaction() as connection:
+        horizon = await executors.horizon(connection)
+    leap = Leap(datetime.now(UTC), timedelta(hours=1), horizon)
+    assert await ended(world, leap) == {"of old"}
     assert await ended(world) == {"leapt"}
+
+
+async def test_what_was_written_after_a_leap_was_not_leapt_over_though_the_clock_was_set_back(
+    world: World,
+) -> None:
+    async with world.database("ticker").transaction() as connection:
+        horizon = await executors.horizon(connection)
+    leap = Leap(datetime.now(UTC) + timedelta(hours=1), timedelta(hours=1), horizon)
+    await world.an_occurrence(await world.a_job(await world.a_context()))
+    await an_open_attempt(world, GONE, lease="-1 ms")
+    assert await ended(world, leap) == {GONE}
 
 
 async def test_it_looks_for_as_long_as_somebody_holds_a_lease_and_says_when_one_is_over(world: World) -> None:

@@ -17,7 +17,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from rota_store.tables.columns import held_context, instant, metadata, of_context, one_of, required
+from rota_store.tables.columns import (
+    TransactionId,
+    held_context,
+    instant,
+    metadata,
+    of_context,
+    one_of,
+    required,
+)
 
 # Each executor says again and again what it has; what none has said for a while is gone.
 tools = Table(
@@ -55,6 +63,8 @@ executors = Table(
     Column("id", Text, primary_key=True),
     required("lease_until", DateTime(timezone=True)),
     required("notice", Interval),
+    # Of the transaction that wrote `lease_until`.
+    Column("changed_xid", TransactionId, server_default=text("pg_current_xact_id()"), nullable=False),
     instant("started_at", now=True),
     instant("ended_at"),
 )

@@ -61,6 +61,7 @@ _OCCURRENCE = (
 )
 # Measured by the clock, not by now(): a process that froze after the begin of its transaction is late.
 _LEASE = "clock_timestamp() + make_interval(secs => :lease_seconds)"
+_RENEWED = f"lease_until = {_LEASE}, changed_xid = pg_current_xact_id()"
 _GOES_ON = "ended_at IS NULL AND lease_until > clock_timestamp()"
 # Nobody ends the lease before what was written with this row locked is committed.
 _HELD = f"held AS (SELECT id FROM executors WHERE id = :executor AND {_GOES_ON} FOR KEY SHARE)"
@@ -106,7 +107,7 @@ class Repository:
         """Extends leases that go on; an executor that is not returned has lost its lease for good."""
         rows = await self._database.fetch(
             f"""
-            UPDATE executors SET lease_until = {_LEASE}
+            UPDATE executors SET {_RENEWED}
             WHERE id = ANY (CAST(:executors AS text[])) AND {_GOES_ON}
             RETURNING id
             """,
@@ -132,7 +133,7 @@ class Repository:
         rows = await self._database.fetch(
             f"""
             WITH held AS (
-                UPDATE executors SET lease_until = {_LEASE} WHERE id = :executor AND {_GOES_ON} RETURNING id
+                UPDATE executors SET {_RENEWED} WHERE id = :executor AND {_GOES_ON} RETURNING id
             ), found AS MATERIALIZED (
                 SELECT o.run_id, o.attempt, o.context_id, o.job_id, o.cancel_reason, d.session_id
                 FROM unnest(CAST(:run_ids AS uuid[]), CAST(:attempts AS int[]), CAST(:job_ids AS uuid[]),

@@ -25,19 +25,24 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Leap:
-    """What ends before `to` was written before the leap, or is long over."""
+    """What ends before `to` was written before the leap, or is long over.
+
+    Unless the clock was set back since: what was written before the leap was written by a transaction before
+    the one with the id `before`.
+    """
 
     to: datetime
     by: timedelta
+    before: str
 
 
-def leap_between(before: Look, after: Look) -> Leap | None:
-    """The leap ahead that the clock took between two looks, if it certainly took one."""
+def leap_between(before: Look, after: Look) -> timedelta | None:
+    """How far the clock leapt ahead between two looks, if it certainly did."""
     passed = timedelta(seconds=after.answered - before.asked)
     by = after.now - before.now - passed
-    return Leap(after.now, by) if by > NOTABLE else None
+    return by if by > NOTABLE else None
 
 
 def after(leaps: Sequence[Leap], leap: Leap) -> list[Leap]:
     """With one more: what was written before several of them was leapt over by all of these."""
-    return [*(Leap(one.to, one.by + leap.by) for one in leaps), leap][-MOST:]
+    return [*(Leap(one.to, one.by + leap.by, one.before) for one in leaps), leap][-MOST:]

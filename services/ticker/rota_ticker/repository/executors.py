@@ -15,8 +15,10 @@ GIVE_NOTICE = "SELECT rota_give_notice(CAST(:names AS text[]), CAST(:seen AS tim
 
 END_LEASES = """
     SELECT rota_end_leases(CAST(:reached AS timestamptz), CAST(:leapt_to AS timestamptz[]),
-                           CAST(:leapt_by AS interval[]))
+                           CAST(:leapt_by AS interval[]), CAST(CAST(:leapt_before AS text[]) AS xid8[]))
 """
+
+HORIZON = "SELECT CAST(pg_snapshot_xmax(pg_current_snapshot()) AS text)"
 
 
 class Lease(NamedTuple):
@@ -38,6 +40,12 @@ async def give_notice(database: Database, absent: Sequence[Lease]) -> list[str]:
     return [row[0] for row in await database.fetch(GIVE_NOTICE, values)]
 
 
+async def horizon(connection: Connection) -> str:
+    """The id of a transaction, as text, that is before all that begin from now on."""
+    found: str = (await connection.fetch(HORIZON))[0][0]
+    return found
+
+
 async def end_leases(connection: Connection, reached: datetime, leaps: Sequence[Leap]) -> int:
     """Ends the leases that are over and forgets executors of whom nothing is open; how many are left.
 
@@ -48,6 +56,7 @@ async def end_leases(connection: Connection, reached: datetime, leaps: Sequence[
         "reached": reached,
         "leapt_to": [leap.to for leap in leaps],
         "leapt_by": [leap.by for leap in leaps],
+        "leapt_before": [leap.before for leap in leaps],
     }
     left: int = (await connection.fetch(END_LEASES, values))[0][0]
     return left
