@@ -7,6 +7,7 @@ from pathlib import Path
 from rota_contracts.events import JobDue
 from tests.integration.executor.conftest import Stage
 from tests.integration.executor.process import process
+from tests.integration.executor.test_leases import database_away
 from tests.support.eventually import eventually
 
 
@@ -54,6 +55,25 @@ async def test_an_idle_executor_stops_at_once(stage: Stage, tmp_path: Path) -> N
         await eventually(lambda: exited(running), seconds=5, what="the end of the process")
         assert running.returncode == 0
         assert '"action":"stopped"' in log.read_text()
+
+
+async def test_an_executor_whose_claim_waits_for_postgresql_stops_all_the_same(
+    stage: Stage, tmp_path: Path
+) -> None:
+    await stage.an_agent("scripted:noop")
+    log = tmp_path / "executor.log"
+
+    async def is_waiting() -> bool:
+        return '"action":"claim_waits"' in log.read_text()
+
+    async with process(stage, log) as running:
+        await stage.completed(await stage.due())  # it has a lease now
+        async with database_away(stage):
+            await stage.due()
+            await eventually(is_waiting, what="the claim")
+            running.send_signal(signal.SIGTERM)
+            await eventually(lambda: exited(running), what="the end of the process")
+    assert running.returncode == 0, log.read_text()
 
 
 async def test_an_executor_that_still_waits_for_nats_stops_at_once(stage: Stage, tmp_path: Path) -> None:
