@@ -58,12 +58,12 @@ async def make_due(system: System, contexts: list[UUID], *, spacing_seconds: flo
     await system.world.sql(SCHEDULE, contexts=contexts, spacing=spacing_seconds)
 
 
-async def all_done(system: System, contexts: list[UUID], count: int) -> None:
+async def all_done(system: System, contexts: list[UUID], count: int, *, every: float = 0.5) -> None:
     async def done() -> bool:
         [row] = await system.world.sql(DONE, contexts=contexts)
         return all(found == count for found in row)
 
-    await eventually(done, seconds=600, what=f"{count} results", every=0.5)
+    await eventually(done, seconds=600, what=f"{count} results", every=every)
 
 
 async def measure(system: System, count: int, *, contexts: int = CONTEXTS, spacing: float = 0) -> Figures:
