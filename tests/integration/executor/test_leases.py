@@ -64,8 +64,8 @@ async def database_away(stage: Stage) -> AsyncIterator[None]:
 
 async def test_a_run_longer_than_its_lease_keeps_it(stage: Stage) -> None:
     await stage.an_agent("scripted:slow")
-    async with stage.executor(EXECUTOR_LEASE_SECONDS="1"):
-        completed = await stage.completed(await stage.due("sleep 2.5"))
+    async with stage.executor(EXECUTOR_LEASE_SECONDS="4"):
+        completed = await stage.completed(await stage.due("sleep 6"))
     assert (completed.status, completed.attempt) == ("success", 1)
 
 
