@@ -15,6 +15,7 @@ from tests.support.clocked import ClockedPostgres
 SERVICES = ("gateway", "ticker", "executor", "results", "notifier")
 TEMPLATE = "rota_template"
 PASSWORD = "a-password-for-tests"
+CREDENTIAL_KEY = "dGhpcnR5LXR3byBieXRlcyBvZiBhIHRlc3Qga2V5ISE="
 
 
 class Servers:
@@ -67,6 +68,7 @@ class Servers:
             "ROTA_HTTP_HOST": "127.0.0.1",
             "ROTA_HTTP_PORT": "0",
             "ROTA_LOG_FORMAT": "json",
+            **({"ROTA_CREDENTIAL_KEYS": CREDENTIAL_KEY} if service in {"gateway", "executor"} else {}),
         }
 
 

@@ -10,9 +10,11 @@ from starlette.applications import Starlette
 from rota_chassis.health import serving
 from rota_contracts.events import Event
 from rota_executor.adapters import tools
+from rota_executor.adapters.google import GoogleTokens
 from rota_executor.adapters.network import Network, Resolve
 from rota_executor.adapters.registry import Registry, Tool
 from rota_executor.adapters.tools import Surroundings
+from rota_executor.adapters.tools.gmail import Gmail
 from rota_executor.calls import ToolCall
 from rota_executor.notices import Notices
 from rota_executor.repository.notebooks import Notebooks
@@ -41,6 +43,7 @@ def surroundings(network: Network | None = None, services: Mapping[str, str] | N
     return Surroundings(
         services or {},
         network or a_network(),
+        Gmail("http://127.0.0.1:1", GoogleTokens("http://127.0.0.1:1/token")),
         Notebooks(nowhere),
         Notices(NoticesRepository(nowhere), unheard),
     )

@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -10,9 +11,17 @@ import msgspec
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
+from rota_chassis.redaction import Redactor
+
 _METHODS = ("debug", "info", "warning", "error", "exception", "critical")
 _encoder = msgspec.json.Encoder(enc_hook=repr)
 _loggers: list[FilteringBoundLogger] = []
+_hidden = Redactor(most=200)
+
+
+def hide(secrets: Iterable[str]) -> None:
+    """No line of this process holds these from now on, whoever writes it."""
+    _hidden.add(secrets)
 
 
 def configure(service: str, *, level: str = "info", style: Literal["console", "json"] = "json") -> None:
@@ -36,12 +45,17 @@ def configure(service: str, *, level: str = "info", style: Literal["console", "j
         renderer, foreign = _as_json, _as_text
         factory = structlog.BytesLoggerFactory()
     else:
-        renderer = foreign = structlog.dev.ConsoleRenderer(
+        console = structlog.dev.ConsoleRenderer(
             colors=sys.stdout.isatty(),
             pad_event_to=0,
             # The default shows local variables: slow, and among them keys and prompts.
             exception_formatter=structlog.dev.plain_traceback,
         )
+
+        def shown(logger: object, method: str, line: EventDict) -> str:
+            return _hidden(console(logger, method, line))
+
+        renderer = foreign = shown
         factory = structlog.PrintLoggerFactory()
     structlog.configure(
         processors=[*shared, renderer],
@@ -79,9 +93,10 @@ def _shorten(proxy: FilteringBoundLogger) -> None:
 
 def _as_json(_logger: object, _method: str, line: EventDict) -> bytes:
     try:
-        return _encoder.encode(line)
+        encoded = _encoder.encode(line)
     except (TypeError, ValueError, OverflowError):  # half a character, a number or key of another kind
-        return json.dumps(line, default=repr, skipkeys=True).encode()
+        encoded = json.dumps(line, default=repr, skipkeys=True).encode()
+    return _hidden(encoded.decode()).encode() if _hidden else encoded
 
 
 def _as_text(logger: object, method: str, line: EventDict) -> str:

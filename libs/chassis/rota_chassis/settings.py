@@ -36,7 +36,7 @@ def environment_name(field: FieldInfo, field_name: str) -> str:
 class ServiceSettings(BaseSettings):
     """What each of the five services is told. Variables start with `ROTA_`, a service's own with its name."""
 
-    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True, hide_input_in_errors=True)
 
     postgres_url: SecretStr = Field(
         validation_alias="ROTA_POSTGRES_URL", description="postgresql://role:password@host:port/database"

@@ -9,6 +9,7 @@ from rota_cli.commands import (
     approvals,
     calendars,
     contexts,
+    credentials,
     cron,
     doctor,
     jobs,
@@ -37,6 +38,7 @@ app.add_typer(contexts.app, name="contexts")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(agents.app, name="agents")
 app.add_typer(calendars.app, name="calendars")
+app.add_typer(credentials.app, name="credentials")
 app.add_typer(runs.app, name="runs")
 app.add_typer(approvals.app, name="approvals")
 app.add_typer(notifications.app, name="notifications")

@@ -5,15 +5,16 @@ from collections.abc import AsyncIterator
 
 from rota_contracts.tools import ToolDescription
 from rota_executor.attempt import Attempt
-from rota_executor.calls import ToolCall
+from rota_executor.calls import Credentials, ToolCall
 from rota_executor.errors import LeaseLostError
 from rota_executor.repository import Repository
 
 
 class Authority:
-    def __init__(self, attempt: Attempt, repository: Repository) -> None:
+    def __init__(self, attempt: Attempt, repository: Repository, credentials: Credentials) -> None:
         self._attempt = attempt
         self._repository = repository
+        self._credentials = credentials
 
     @contextlib.asynccontextmanager
     async def call(self, tool: ToolDescription, call_id: str) -> AsyncIterator[ToolCall]:
@@ -45,4 +46,12 @@ class Authority:
 
     def _call(self, call_id: str) -> ToolCall:
         event, record = self._attempt.event, self._attempt.record
-        return ToolCall(event.context_id, event.job_id, event.run_id, call_id, record.notes)
+        return ToolCall(
+            event.context_id,
+            event.job_id,
+            event.run_id,
+            call_id,
+            record.notes,
+            self._credentials,
+            record.hidden,
+        )

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from rota_chassis.redaction import Redactor
 from rota_contracts.events import (
     ContentBlock,
     ErrorKind,
@@ -53,6 +54,8 @@ class Record:
     effects: list[str] = field(default_factory=list)
     # For the next runs of the job; None: forget it.
     notes: dict[str, str | None] = field(default_factory=dict)
+    # What its tools signed in with: said nowhere.
+    hidden: Redactor = field(default_factory=Redactor)
 
 
 @dataclass(frozen=True)
@@ -159,6 +162,10 @@ def completed(
 ) -> JobCompleted:
     """The event that says how an attempt ended, cut so that it fits into a message."""
     outcome = _bounded(outcome)
+
+    def told(value: Any) -> Any:
+        return without(record.hidden, clean(value))
+
     return JobCompleted(
         context_id=event.context_id,
         job_id=event.job_id,
@@ -172,11 +179,11 @@ def completed(
             max_retries=event.job.max_retries,
             has_written=bool(record.effects),
         ),
-        content=cut_content(clean(outcome.content), MAX_CONTENT),
+        content=cut_content(told(outcome.content), MAX_CONTENT),
         execution_duration_ms=round(duration / timedelta(milliseconds=1)),
         session_id=session_id_for(event.run_id, event.attempt),
         agent_name=f"tool:{event.job.tool}" if event.job.tool else event.job.agent_name,
-        prompt=clean(prompt_of(event))[:MAX_PROMPT],
+        prompt=told(prompt_of(event))[:MAX_PROMPT],
         trigger=event.trigger,
         scheduled_for=event.scheduled_for,
         started_at=started_at,
@@ -184,9 +191,12 @@ def completed(
         job_name=event.job.name,
         cron_expression=event.job.cron_expression,
         error_kind=outcome.error_kind,
-        error_message=outcome.error_message and clean(outcome.error_message)[:MAX_MESSAGE],
-        warnings=[clean(warning)[:MAX_WARNING] for warning in record.warnings[:MAX_WARNINGS]],
-        pending_actions=list(outcome.pending_actions),
+        error_message=outcome.error_message and told(outcome.error_message)[:MAX_MESSAGE],
+        warnings=[told(warning)[:MAX_WARNING] for warning in record.warnings[:MAX_WARNINGS]],
+        pending_actions=[
+            msgspec.structs.replace(action, arguments=without(record.hidden, action.arguments))
+            for action in outcome.pending_actions
+        ],
         usage=record.usage,
         agent_revision=record.agent_revision,
         model=record.model,
@@ -234,6 +244,21 @@ def clean(value: Any) -> Any:
         return {clean(str(name)): clean(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [clean(item) for item in value]
+    return value
+
+
+def without(hidden: Redactor, value: Any) -> Any:
+    """The same value without what is hidden."""
+    if not hidden:
+        return value
+    if isinstance(value, str):
+        return hidden(value)
+    if isinstance(value, ContentBlock):
+        return ContentBlock(type=value.type, text=hidden(value.text))
+    if isinstance(value, dict):
+        return {name: without(hidden, item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [without(hidden, item) for item in value]
     return value
 
 

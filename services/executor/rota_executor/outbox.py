@@ -11,7 +11,7 @@ from rota_chassis import logs
 from rota_contracts.codec import MalformedEventError, decode_payload, encode_payload
 from rota_contracts.events import Event, JobCompleted
 from rota_executor.attempt import Attempt
-from rota_executor.domain import bounded_transcript, ids, kept_notes
+from rota_executor.domain import bounded_transcript, ids, kept_notes, without
 from rota_executor.pile import Pile
 from rota_executor.repository import AttemptKey, Ended, Repository
 from rota_executor.repository.notebooks import Note
@@ -34,15 +34,16 @@ class _Entry:
 
     def ended(self) -> Ended:
         event = self.attempt.event
-        transcript = None if self.is_plain else bounded_transcript(self.attempt.record.transcript)
+        record = self.attempt.record
+        said = [] if self.is_plain else bounded_transcript(without(record.hidden, record.transcript))
         return Ended(
             self.attempt.key,
             encode_payload(self.completed).decode(),
-            msgspec.json.encode(transcript).decode() if transcript else None,
-            None if self.is_plain else self.attempt.record.checkpoint,
+            msgspec.json.encode(said).decode() if said else None,
+            None if self.is_plain else record.checkpoint,
             [
-                Note(event.job_id, event.context_id, event.run_id, key, value)
-                for key, value in kept_notes(self.completed.status, self.attempt.record).items()
+                Note(event.job_id, event.context_id, event.run_id, key, without(record.hidden, value))
+                for key, value in kept_notes(self.completed.status, record).items()
             ],
         )
 

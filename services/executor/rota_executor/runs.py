@@ -176,7 +176,7 @@ class Runs:
 
     async def _answer(self, attempt: Attempt, agents: "asyncio.Task[LoadedAgents] | None") -> Outcome:
         event, record = attempt.event, attempt.record
-        authority = Authority(attempt, self._repository)
+        authority = Authority(attempt, self._repository, self._runtime.credentials)
         seconds = event.job.timeout_seconds
         try:
             async with asyncio.timeout(seconds) as limit:

@@ -13,11 +13,14 @@ from rota_contracts.events import RunStopping
 from rota_contracts.presence import GONE
 from rota_contracts.streams import DEAD_LETTERS, EXECUTOR, JOBS
 from rota_executor.adapters import tools
+from rota_executor.adapters.credentials import CredentialStore
+from rota_executor.adapters.google import GoogleTokens
 from rota_executor.adapters.models import Models, ModelServers
 from rota_executor.adapters.network import Network
 from rota_executor.adapters.registry import Registry
 from rota_executor.adapters.runtime import Runtime
 from rota_executor.adapters.tools import Surroundings
+from rota_executor.adapters.tools.gmail import Gmail
 from rota_executor.announcing import Announcing
 from rota_executor.deadline import Terms
 from rota_executor.handlers import Handlers
@@ -33,6 +36,7 @@ from rota_executor.repository.retention import RETENTION
 from rota_executor.runs import Runs
 from rota_executor.settings import ExecutorSettings
 from rota_store import Database, keep_retention, opened
+from rota_vault import Vault, keys_of
 
 
 @contextlib.asynccontextmanager
@@ -55,7 +59,10 @@ async def wiring(settings: ExecutorSettings, lifetime: Lifetime) -> AsyncIterato
         lifetime.checks["tools"] = announcing.check
         lifetime.spawn(announcing.announcing(lifetime.stopping), "tools")
         models = Models(registry, _model_servers(settings))
-        runtime = Runtime(registry, models, settings.tool_timeout_seconds)
+        keys = settings.credential_keys
+        vault = Vault(keys_of(keys.get_secret_value())) if keys else None
+        credentials = CredentialStore(Definitions(database), vault)
+        runtime = Runtime(registry, models, settings.tool_timeout_seconds, credentials)
         async with contextlib.aclosing(models), _running(settings, lifetime, database, bus, runtime):
             yield
 
@@ -125,6 +132,7 @@ def surroundings(settings: ExecutorSettings, database: Database, bus: Bus) -> Su
     return Surroundings(
         services=settings.services(),
         network=Network(Definitions(database).allowed_hosts),
+        gmail=Gmail(settings.gmail_url, GoogleTokens(settings.google_token_url)),
         notebooks=Notebooks(database),
         notices=Notices(NoticesRepository(database), bus.hint),
     )

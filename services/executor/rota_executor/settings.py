@@ -3,6 +3,7 @@
 from pydantic import Field, SecretStr, field_validator
 
 from rota_chassis.settings import ServiceSettings
+from rota_vault import keys_of
 
 
 class ExecutorSettings(ServiceSettings):
@@ -76,6 +77,29 @@ class ExecutorSettings(ServiceSettings):
         validation_alias="EXECUTOR_PLUGINS",
         description="modules whose register(registry) adds models and tools, separated by commas",
     )
+
+    credential_keys: SecretStr | None = Field(
+        default=None,
+        validation_alias="ROTA_CREDENTIAL_KEYS",
+        description="what credentials are opened with: those of the gateway",
+    )
+    gmail_url: str = Field(
+        default="https://gmail.googleapis.com",
+        validation_alias="EXECUTOR_GMAIL_URL",
+        description="where the Gmail tools ask",
+    )
+    google_token_url: str = Field(
+        default="https://oauth2.googleapis.com/token",
+        validation_alias="EXECUTOR_GOOGLE_TOKEN_URL",
+        description="where they get an access token for the refresh token of a credential",
+    )
+
+    @field_validator("credential_keys")
+    @classmethod
+    def _keys(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or not keys_of(value.get_secret_value()):
+            return None
+        return value
 
     @field_validator("service_urls")
     @classmethod

@@ -14,6 +14,7 @@ from rota_gateway.api import (
     batches,
     calendars,
     contexts,
+    credentials,
     doctor,
     events,
     identity,
@@ -49,6 +50,7 @@ API = (
     notifications,
     agents,
     tools,
+    credentials,
     identity,
     events,
 )

@@ -16,6 +16,7 @@ from rota_gateway.live import Hub
 from rota_gateway.repository.retention import RETENTION
 from rota_gateway.settings import GatewaySettings
 from rota_store import Database, keep_retention
+from rota_vault import Vault, keys_of
 
 log = logs.logger(__name__)
 
@@ -48,4 +49,6 @@ async def opened(settings: GatewaySettings, stack: contextlib.AsyncExitStack) ->
     bus = await Bus.connect(settings.nats_url, service="gateway", seed=seed)
     stack.push_async_callback(bus.close)
     await bus.ensure(STREAMS)
-    return Gateway(settings, database, bus, Hub(bus), FailureLimit(settings.sign_in_attempts))
+    keys = settings.credential_keys
+    vault = Vault(keys_of(keys.get_secret_value())) if keys else None
+    return Gateway(settings, database, bus, Hub(bus), FailureLimit(settings.sign_in_attempts), vault)

@@ -6,6 +6,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
 from rota_chassis.settings import ServiceSettings
+from rota_vault import keys_of
 
 
 class GatewaySettings(ServiceSettings):
@@ -46,6 +47,19 @@ class GatewaySettings(ServiceSettings):
         validation_alias="GATEWAY_RETENTION_DAYS",
         description="how long requested runs, cancellations and audits of the ledger are kept",
     )
+
+    credential_keys: SecretStr | None = Field(
+        default=None,
+        validation_alias="ROTA_CREDENTIAL_KEYS",
+        description="what credentials are sealed with, the first of them, and opened",
+    )
+
+    @field_validator("credential_keys")
+    @classmethod
+    def _keys(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or not keys_of(value.get_secret_value()):
+            return None
+        return value
 
     @field_validator("public_url", mode="before")
     @classmethod

@@ -64,7 +64,7 @@ def gateway() -> Iterator[Gateway]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = do_PATCH = do_DELETE = handle_any  # noqa: N815 - the names http.server wants
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815 - the names http.server wants
 
         def log_message(self, *_: object) -> None:
             pass

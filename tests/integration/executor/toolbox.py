@@ -16,7 +16,8 @@ stops: list[datetime] = []
 
 
 def register(registry: Registry) -> None:
-    for tool in (recorded, broken, blocking, hanging, full, writing, writing_and_failing):
+    reading = (recorded, broken, blocking, hanging, full, telling, failing_with_secret)
+    for tool in (*reading, writing, writing_and_failing):
         registry.add_tool(
             ToolDescription(
                 name=tool.__name__,
@@ -64,3 +65,14 @@ async def writing_and_failing(arguments: Mapping[str, Any], call: ToolCall) -> s
 
 async def full(arguments: Mapping[str, Any], call: ToolCall) -> str:
     return "memory 12% used\ndisk /data 97% full\nservice ticker failed"
+
+
+async def telling(arguments: Mapping[str, Any], call: ToolCall) -> str:
+    """A careless tool that repeats what it signs in with."""
+    credential = await call.credential("greenhouse", "secret")
+    return f"signed in with {credential.secrets['value']}"
+
+
+async def failing_with_secret(arguments: Mapping[str, Any], call: ToolCall) -> str:
+    credential = await call.credential("greenhouse", "secret")
+    raise RuntimeError(f"refused: {credential.secrets['value']}")

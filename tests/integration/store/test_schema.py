@@ -119,6 +119,7 @@ TENANT_TABLES = [
     "agent_revisions",
     "notification_requests",
     "job_notebooks",
+    "credentials",
 ]
 
 
@@ -171,6 +172,7 @@ async def fill(world: World, context: UUID, job: UUID) -> None:
         VALUES (:n, :c, :j, :r, 'title', 'body')
         """,
         "INSERT INTO job_notebooks (job_id, key, context_id, value, run_id) VALUES (:j, 'k', :c, 'v', :r)",
+        "INSERT INTO credentials (context_id, name, kind, sealed) VALUES (:c, 'gmail', 'google', '')",
         """
         INSERT INTO agent_revisions (agent_id, revision, context_id, name, definition)
         VALUES (:r, 1, :c, 'agent', '{}')

@@ -96,3 +96,32 @@ def test_a_line_is_cheap_and_one_that_is_not_told_costs_nothing() -> None:
     suppressed, told = map(float, done.stderr.split())
     assert suppressed < 1.5
     assert told < 60
+
+
+HIDING = r"""
+import logging
+from rota_chassis import logs
+logs.configure("executor", style={style!r})
+log = logs.logger("test")
+log.info("before", token="a-secret-token")
+logs.hide(["a-secret-token"])
+log.info("after a-secret-token", nested={{"header": "Bearer a-secret-token"}})
+logging.getLogger("library").warning("GET /?key=a-secret-token")
+try:
+    raise RuntimeError("refused a-secret-token")
+except RuntimeError:
+    log.exception("failed")
+"""
+
+
+@pytest.mark.parametrize("style", ["console", "json"])
+def test_what_is_hidden_is_in_no_line_whoever_writes_it(style: Literal["console", "json"]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HIDING.format(style=style)], capture_output=True, text=True, check=True
+    )
+    before, _, after = done.stdout.partition("\n")
+    assert "a-secret-token" in before
+    assert "a-secret-token" not in after
+    assert after.count("[redacted]") >= 4
+    if style == "json":
+        assert all(json.loads(line) for line in after.splitlines())

@@ -1,5 +1,6 @@
 """Secrets that are made once and kept in files only their owner can read."""
 
+import base64
 import os
 import secrets
 from collections.abc import Callable
@@ -13,6 +14,11 @@ def write_private(file: Path, text: str) -> None:
     with os.fdopen(descriptor, "w") as stream:
         stream.write(text)
     draft.replace(file)
+
+
+def new_credential_key() -> str:
+    """32 random bytes in URL-safe base64, which is what the services take for a key."""
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
 
 
 def kept_secret(file: Path, make: Callable[[], str] = lambda: secrets.token_urlsafe(24)) -> str:

@@ -20,6 +20,7 @@ class DataDir:
         self.logs = self.path / "logs"
         self.url_file = self.path / "url"
         self.api_key_file = self.path / "api-key"
+        self.credential_keys_file = self.path / "credential-keys"
         self._lock_file = self.path / "lock"
         self._lock: IO[str] | None = None
 

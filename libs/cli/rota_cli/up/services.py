@@ -45,6 +45,7 @@ class Surroundings:
     http_ports: Mapping[str, int]
     model_url: str | None = None
     model_key: str | None = None
+    credential_keys: str | None = None
     inherited: Mapping[str, str] = field(default_factory=dict)
 
     def environment(self, instance: Instance) -> dict[str, str]:
@@ -66,11 +67,12 @@ class Surroundings:
 
     def _special(self, service: str) -> dict[str, str]:
         urls = {name: f"http://127.0.0.1:{port}" for name, port in self.http_ports.items()}
+        keys = {"ROTA_CREDENTIAL_KEYS": self.credential_keys} if self.credential_keys else {}
         if service == "gateway":  # it is ready when the others are
             others = {name: url for name, url in urls.items() if not name.startswith("gateway")}
-            return {"GATEWAY_SERVICE_URLS": _pairs(others)}
+            return {"GATEWAY_SERVICE_URLS": _pairs(others), **keys}
         if service == "executor":
-            return {**self._model_environment(), "EXECUTOR_SERVICE_URLS": _pairs(urls)}
+            return {**self._model_environment(), "EXECUTOR_SERVICE_URLS": _pairs(urls), **keys}
         return {}
 
     def _model_environment(self) -> dict[str, str]:

@@ -17,7 +17,7 @@ from rota_cli.local.model import LocalModel
 from rota_cli.local.nats import NatsServer
 from rota_cli.local.port import KeptPort
 from rota_cli.local.postgres import PostgresServer
-from rota_cli.local.secret import kept_secret, write_private
+from rota_cli.local.secret import kept_secret, new_credential_key, write_private
 from rota_cli.local.server import LocalServer
 from rota_cli.up.console import Console
 from rota_cli.up.datadir import DataDir
@@ -161,6 +161,7 @@ class System:
             },
             model_url=self.model.url if self.model else None,
             model_key=self.model.api_key if self.model else None,
+            credential_keys=kept_secret(self._directory.credential_keys_file, new_credential_key),
             inherited=inherited_environment(),
         )
 

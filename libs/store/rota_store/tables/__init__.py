@@ -4,13 +4,24 @@ The types and constraints here are the reading copy; `migrations/` creates them 
 the two. All instants are `timestamptz`.
 """
 
-from rota_store.tables import agents, attempts, jobs, ledger, notifications, record, requests, tenants
+from rota_store.tables import (
+    agents,
+    attempts,
+    credentials,
+    jobs,
+    ledger,
+    notifications,
+    record,
+    requests,
+    tenants,
+)
 from rota_store.tables.columns import TransactionId, metadata
 
 __all__ = [
     "TransactionId",
     "agents",
     "attempts",
+    "credentials",
     "jobs",
     "ledger",
     "metadata",

@@ -15,6 +15,7 @@ from pydantic_ai.tools import ToolDefinition
 from pydantic_ai.toolsets import AbstractToolset, ToolsetTool
 from pydantic_core import SchemaValidator, core_schema
 
+from rota_chassis.redaction import Redactor
 from rota_contracts.tools import Policy, ToolDescription
 from rota_executor.adapters.failures import reason
 from rota_executor.adapters.registry import Tool
@@ -53,18 +54,22 @@ class Guard:
         """
         if problem := tool.problem(arguments):
             raise ToolFailedError(f"its arguments are wrong: {problem}")
+        hidden = Redactor()
         try:
             async with (
                 asyncio.timeout(self.timeout_seconds) as limit,
                 self.authority.call(tool.description, call_id) as call,
             ):
-                return _cut(await tool.run(arguments, call))
+                hidden = call.hidden
+                return _cut(hidden(await tool.run(arguments, call)))
         except LeaseLostError:
             raise
         except Exception as error:
             if isinstance(error, TimeoutError) and limit.expired():
                 raise ToolFailedError(f"it did not answer within {self.timeout_seconds:g} s") from None
-            raise ToolFailedError(reason(error)) from error
+            if isinstance(error, ModelRetry | ToolFailed):
+                error.message = hidden(error.message)
+            raise ToolFailedError(reason(error, hidden)) from error
 
 
 @dataclass

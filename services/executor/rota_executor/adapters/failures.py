@@ -1,6 +1,7 @@
 """What went wrong with a model, for people: which model, what happened, what to do; never a secret."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from pydantic_ai.exceptions import (
@@ -58,9 +59,9 @@ def run_error(error: Exception, name: str, model: Model | None) -> RunError:
     )
 
 
-def reason(error: BaseException) -> str:
-    """The text of an error on one line, cut, without keys."""
-    return redacted(str(error) or type(error).__name__).rstrip(".")
+def reason(error: BaseException, hidden: Callable[[str], str] = str) -> str:
+    """The text of an error on one line, cut, without keys and what else is hidden."""
+    return redacted(hidden(str(error) or type(error).__name__)).rstrip(".")
 
 
 def first_sentence(error: BaseException) -> str:

@@ -42,6 +42,10 @@ class Network:
         self._resolve = resolve or resolved
         self._tls = tls
 
+    async def is_private(self, context_id: UUID, host: str, port: int) -> bool:
+        """Whether the context allows this host wherever it is."""
+        return is_allowed(host, port, await self._allowed_hosts(context_id))
+
     def client(self, context_id: UUID, *, seconds: float, **options: Any) -> httpx2.AsyncClient:
         """A client for the calls of one tool; it follows no redirect by itself."""
         transport = CheckedTransport(

@@ -19,6 +19,7 @@ from rota_executor.adapters.registry import Registry, Tool
 from rota_executor.adapters.session import Session
 from rota_executor.adapters.transcript import entry
 from rota_executor.agent import Agent, ToolLink
+from rota_executor.calls import Credentials, NoCredentials
 from rota_executor.domain import Outcome, Record
 from rota_executor.errors import InternalRunError, InvalidConfigurationError, ToolFailedError
 from rota_executor.resumption import Resumption
@@ -31,6 +32,7 @@ class Runtime:
     registry: Registry
     models: Models
     tool_timeout_seconds: float
+    credentials: Credentials = NoCredentials()  # noqa: RUF009  it holds nothing
 
     async def run(
         self, agent: Agent, begin: str | Resumption, record: Record, authority: Authority

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from rota_store import Database
+from rota_store import Database, Row
 
 
 class Definitions:
@@ -15,3 +15,14 @@ class Definitions:
             "SELECT allowed_hosts FROM contexts WHERE id = :context_id", {"context_id": context_id}
         )
         return frozenset(rows[0][0]) if rows else frozenset()
+
+    async def credential(self, context_id: UUID, name: str) -> Row | None:
+        """`id`, `name`, `kind`, `settings` as JSON, what is `sealed`, and when it was `updated_at`."""
+        rows = await self._database.fetch(
+            """
+            SELECT id, name, kind, settings, sealed, updated_at FROM credentials
+            WHERE context_id = :context_id AND name = :name
+            """,
+            {"context_id": context_id, "name": name},
+        )
+        return rows[0] if rows else None

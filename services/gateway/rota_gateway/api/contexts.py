@@ -1,13 +1,13 @@
-import re
 from collections.abc import Collection
 from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from rota_gateway.api.answers import Answer, Instant
-from rota_gateway.api.fields import Input, Label, Name, Patch
+from rota_gateway.api.context_fields import Host
+from rota_gateway.api.fields import Input, Name, Patch
 from rota_gateway.api.job_answers import change_of
 from rota_gateway.edge.paging import CurrentPaging, Page
 from rota_gateway.edge.unit import ApiRoute, CurrentUnit, Unit
@@ -20,18 +20,8 @@ Concurrency = Annotated[int, Field(ge=1, le=1000)]
 Period = Annotated[int, Field(ge=1, le=86_400)]
 
 
-HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?", re.ASCII)
-
-
-def _host(value: str) -> str:
-    found = HOST.fullmatch(value.lower())
-    if not found or int(found[1] or 0) > 65_535:
-        raise ValueError("must be a host or host:port, like printer.example.org, 10.0.0.5:8080 or [fd00::1]")
-    return value.lower()
-
-
 Hosts = Annotated[
-    list[Annotated[Label, AfterValidator(_host)]],
+    list[Host],
     Field(
         max_length=100,
         description="which tools may reach though they are at no public address; "

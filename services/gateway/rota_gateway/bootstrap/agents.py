@@ -16,6 +16,8 @@ WATCHMAN_PROMPT = (
 )
 WATCHMAN_TOOLS = ("machine_disk", "machine_memory", "machine_load", "rota_health")
 ORCHESTRATOR_TOOLS = (*WATCHMAN_TOOLS, "clock")
+# Tools that need to be told what to look for: for models that choose themselves.
+MAIL_TOOLS = ("gmail_search", "gmail_get_message")
 
 FACT_PROMPT = "Rewrite the fact as one plain sentence."
 # One turn for each form that the tools' facts have; the last ones weigh most with a small model.
@@ -39,7 +41,7 @@ def shipped_agents(model: str, *, with_demo: bool) -> list[dict[str, Any]]:
             "Does what a job asks, with tools that only read.",
             model,
             prompt=ORCHESTRATOR_PROMPT,
-            tools=ORCHESTRATOR_TOOLS,
+            tools=ORCHESTRATOR_TOOLS if is_embedded(model) else (*ORCHESTRATOR_TOOLS, *MAIL_TOOLS),
             grounding="none",
         )
     ]

@@ -18,6 +18,7 @@ from rota_gateway.live import Hub
 from rota_gateway.repository.connection import Connection
 from rota_gateway.settings import GatewaySettings
 from rota_store import Database, is_contention, is_transient
+from rota_vault import Vault
 
 log = logs.logger(__name__)
 
@@ -32,6 +33,8 @@ class Gateway:
     bus: Bus
     hub: Hub
     sign_in_failures: FailureLimit
+    # None: there is no key to seal credentials with.
+    vault: Vault | None
 
     @contextlib.asynccontextmanager
     async def transaction(self, user_id: UUID | None = None) -> AsyncIterator[Connection]:

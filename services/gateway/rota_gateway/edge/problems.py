@@ -68,7 +68,8 @@ def field_errors(problems: Sequence[Any]) -> list[FieldError]:
 
 def _path(location: Sequence[int | str]) -> str:
     """Where in the body: `jobs[3].cron_expression`."""
-    parts = [part for part in location if part not in {"body", "query", "header"}]
+    # A field may itself be called so.
+    parts = location[1:] if location[0] in {"body", "query", "header"} else location
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
 
 

@@ -7,6 +7,7 @@ from rota_executor.adapters.network import Network
 from rota_executor.adapters.registry import Registry
 from rota_executor.adapters.tools import (
     clock,
+    gmail,
     health,
     http,
     job_notebook,
@@ -24,6 +25,7 @@ class Surroundings:
 
     services: Mapping[str, str]
     network: Network
+    gmail: gmail.Gmail
     notebooks: Notebooks
     notices: Notices
 
@@ -35,5 +37,6 @@ def register(registry: Registry, around: Surroundings) -> None:
     clock.register(registry)
     http.register(registry, around.network)
     web_page.register(registry, around.network)
+    gmail.register(registry, around.gmail)
     job_notebook.register(registry, around.notebooks)
     notification.register(registry, around.notices)

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from rota_contracts.tools import ToolDescription
-from rota_executor.adapters.fetching import MAX_BYTES, Fetched, fetch
-from rota_executor.adapters.network import Network
+from rota_executor.adapters.addresses import is_allowed
+from rota_executor.adapters.fetching import MAX_BYTES, Fetched, fetch, parsed
+from rota_executor.adapters.network import PORTS, Network
 from rota_executor.adapters.registry import Registry, ToolFunction
-from rota_executor.calls import ToolCall
+from rota_executor.calls import CredentialError, ToolCall
 
 TIMEOUT_SECONDS = 30.0
 # Characters of an answer's body that are shown.
@@ -22,6 +23,11 @@ HEADERS = {
     "maxProperties": 20,
     "description": "headers of the request",
 }
+CREDENTIAL = {
+    "type": "string",
+    "maxLength": 64,
+    "description": "the name of a credential of the context, whose header is sent along",
+}
 
 GET = ToolDescription(
     name="http_get",
@@ -32,7 +38,7 @@ GET = ToolDescription(
     timeout_seconds=TIMEOUT_SECONDS,
     parameters={
         "type": "object",
-        "properties": {"url": URL, "headers": HEADERS},
+        "properties": {"url": URL, "headers": HEADERS, "credential": CREDENTIAL},
         "required": ["url"],
         "additionalProperties": False,
     },
@@ -49,6 +55,7 @@ REQUEST = ToolDescription(
             "method": {"enum": ["POST", "PUT", "PATCH", "DELETE", "GET"]},
             "url": URL,
             "headers": HEADERS,
+            "credential": CREDENTIAL,
             "json": {"description": "the body, as JSON"},
             "body": {"type": "string", "description": "the body, as text; instead of json"},
         },
@@ -65,8 +72,8 @@ def register(registry: Registry, network: Network) -> None:
 
 def getting(network: Network) -> ToolFunction:
     async def get(arguments: Mapping[str, Any], call: ToolCall) -> str:
+        headers = await with_credential(arguments, call, network)
         async with network.client(call.context_id, seconds=TIMEOUT_SECONDS) as client:
-            headers = arguments.get("headers", {})
             return shown(await fetch(client, "GET", arguments["url"], headers=headers, follow=True))
 
     return get
@@ -74,7 +81,10 @@ def getting(network: Network) -> ToolFunction:
 
 def requesting(network: Network) -> ToolFunction:
     async def request(arguments: Mapping[str, Any], call: ToolCall) -> str:
-        headers = {"idempotency-key": call.idempotency_key, **arguments.get("headers", {})}
+        headers = {
+            "idempotency-key": call.idempotency_key,
+            **await with_credential(arguments, call, network),
+        }
         content = None
         if "json" in arguments:
             if "body" in arguments:
@@ -89,6 +99,35 @@ def requesting(network: Network) -> ToolFunction:
             )
 
     return request
+
+
+async def with_credential(arguments: Mapping[str, Any], call: ToolCall, network: Network) -> dict[str, str]:
+    """The headers of a request, with that of the credential that it names."""
+    headers = dict(arguments.get("headers", {}))
+    name = arguments.get("credential")
+    if name is not None:
+        header, value = await signing(name, arguments["url"], call, network)
+        headers = {key: said for key, said in headers.items() if key.lower() != header.lower()}
+        headers[header] = value
+    return headers
+
+
+async def signing(name: str, address: str, call: ToolCall, network: Network) -> tuple[str, str]:
+    """The header to send along with a request to that address.
+
+    Raises:
+        CredentialError: the credential is not for it.
+
+    """
+    credential = await call.credential(name, "http")
+    url = parsed(address)
+    port = url.port or PORTS[url.scheme]
+    if not is_allowed(url.raw_host.decode(), port, frozenset(credential.settings["hosts"])):
+        hosts = ", ".join(credential.settings["hosts"])
+        raise CredentialError(f"the credential {name!r} is for {hosts} alone, not for {url.host!r}")
+    if url.scheme != "https" and not await network.is_private(call.context_id, url.raw_host.decode(), port):
+        raise CredentialError(f"the credential {name!r} is sent over https only")
+    return credential.settings["header"], credential.secrets["value"]
 
 
 def shown(answer: Fetched) -> str:
