@@ -27,7 +27,19 @@ class Credentials(Protocol):
         ...
 
 
-class CredentialError(ValueError):
+class RefusedError(ValueError):
+    """A tool does not do this, however often it is asked; says why."""
+
+
+class AnsweredError(Exception):
+    """The other side answered that it failed: `answer` says so in its first line, and why after it."""
+
+    def __init__(self, answer: str) -> None:
+        super().__init__(answer.partition("\n")[0])
+        self.answer = answer
+
+
+class CredentialError(RefusedError):
     """There is nothing to sign in with; says what to do."""
 
 

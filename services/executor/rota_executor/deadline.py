@@ -19,8 +19,11 @@ that, and PostgreSQL out of reach of this executor alone, to be late.)
 
 from dataclasses import dataclass
 
-# By how much of a lease or a notice to stop before its end.
-MARGIN = 0.1
+# By how much of a lease to stop before its end; of a notice, to ask once more before it stops.
+LEASE_MARGIN = 0.1
+NOTICE_MARGIN = 0.2
+# How long an executor that stood still may ask whether it holds its lease, in seconds.
+ASK_SECONDS = 1.0
 BEATS = 5
 NEVER = float("-inf")
 
@@ -60,17 +63,21 @@ class Proofs:
     @property
     def lease_end(self) -> float:
         """When the lease is over, whatever NATS says."""
-        return self.renewed + (1 - MARGIN) * self.terms.lease
+        return self.renewed + (1 - LEASE_MARGIN) * self.terms.lease
 
     @property
     def deadline(self) -> float:
         """When to stop."""
-        return min(self.lease_end, max(self.renewed, self.heard) + (1 - MARGIN) * self.terms.notice)
+        return min(self.lease_end, max(self.renewed, self.heard) + (1 - NOTICE_MARGIN) * self.terms.notice)
 
-    def has_stood_still(self, now: float) -> bool:
-        """Whether the deadline passed unnoticed so long ago that to ask first costs nothing more.
+    def time_to_ask(self, now: float) -> float:
+        """How many seconds to ask PostgreSQL once more after the deadline, before it stops; 0: not at all.
 
-        A process that was stopped, or whose machine slept, proved nothing because it did not try. Until its
-        lease is over it probably holds it still: NATS kept its subscription, so that nobody gave notice.
+        A process that was starved, stopped, or whose machine slept, proved nothing because it did not try.
+        While nobody can have taken over it asks within the margin. Later to ask first costs nothing more, and
+        until its lease is over it probably holds it: NATS kept its subscription, so nobody gave notice.
         """
-        return self.deadline + MARGIN * self.terms.notice < now < self.lease_end
+        if now >= self.lease_end:
+            return 0
+        left = self.deadline + NOTICE_MARGIN * self.terms.notice - now
+        return min(left / 2 if left > 0 else ASK_SECONDS, self.lease_end - now)

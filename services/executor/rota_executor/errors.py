@@ -38,8 +38,22 @@ class ModelFailedError(RunError, RetryableError):
     kind = "model_error"
 
 
-class ToolFailedError(RunError, RetryableError):
+class ToolError(RunError):
+    """A tool did not do what it was asked; `answer` is what the other side said to it, if anything."""
+
+    def __init__(self, message: str, answer: str = "") -> None:
+        super().__init__(message)
+        self.answer = answer
+
+
+class ToolFailedError(ToolError, RetryableError):
     kind = "tool_error"
+
+
+class ToolRefusedError(ToolError, PermanentError):
+    """It never will, as long as it is asked so."""
+
+    kind = "invalid_configuration"
 
 
 class RunTimeoutError(RunError, RetryableError):

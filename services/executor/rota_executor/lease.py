@@ -10,9 +10,6 @@ from rota_executor.errors import LeaseLostError
 
 log = logs.logger(__name__)
 
-# How long an executor that stood still may ask whether it holds its lease, before it stops what runs.
-ASK_SECONDS = 1.0
-
 
 class Lease:
     """What is held under it stops together when it cannot be proven any more; it is never regained."""
@@ -83,20 +80,20 @@ class Lease:
         self._watch()
 
     def _judge(self) -> None:
-        """Loses what should have stopped by now; who only stood still asks PostgreSQL once before."""
+        """Loses what should have stopped by now, unless PostgreSQL, asked once more, extends it."""
         now = _now()
         if self.is_lost or self._asking or now < self.proofs.deadline:
             return
-        if self.proofs.has_stood_still(now):
-            log.warning("the executor stood still", action="stood_still", executor=self.executor)
-            self._asking = asyncio.create_task(self._ask(now), name="lease")
+        if seconds := self.proofs.time_to_ask(now):
+            log.warning("nothing was proven in time", action="lease_asked", executor=self.executor)
+            self._asking = asyncio.create_task(self._ask(seconds), name="lease")
         else:
             log.warning("the lease cannot be proven", action="lease_unproven", executor=self.executor)
             self.lose()
 
-    async def _ask(self, now: float) -> None:
+    async def _ask(self, seconds: float) -> None:
         try:
-            async with asyncio.timeout(min(ASK_SECONDS, self.proofs.lease_end - now)):
+            async with asyncio.timeout(seconds):
                 await self._renew(self)
         except Exception as error:  # noqa: BLE001  whatever it is, the lease is not proven
             log.warning("nobody answered", action="lease_unproven", executor=self.executor, error=repr(error))

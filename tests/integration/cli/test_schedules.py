@@ -161,14 +161,16 @@ def test_pausing_enabling_and_skipping(gateway: Gateway, rota: Rota) -> None:
 
 
 def test_a_stretch_of_the_past_is_backfilled(gateway: Gateway, rota: Rota) -> None:
-    gateway.answer("POST", f"/jobs/{JOB}/backfill", {"run_ids": [RUN, RUN]}, status=202)
+    gateway.answer("POST", f"/jobs/{JOB}/backfill", {"run_ids": [RUN, RUN], "left_out": 3}, status=202)
     arguments = ("--from", "2026-07-01T00:00", "--until", "2026-07-02T00:00Z", "--overlap", "allow")
-    said = rota("jobs", "backfill", JOB, *arguments)
+    said = rota("jobs", "backfill", JOB, *arguments, "--reprocess", "failed")
     assert said.out.startswith("2 runs are asked for")
+    assert "3 ran already" in said.out
     assert gateway.asked[-1][3] == {
         "start": "2026-07-01T00:00:00+02:00",
         "end": "2026-07-02T00:00Z",
         "overlap_policy": "allow",
+        "reprocess": "failed",
     }
 
 

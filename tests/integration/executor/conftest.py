@@ -48,6 +48,12 @@ class Stage:
         """The agent that the jobs of this stage name."""
         await self.world.an_agent(name="tester", context_id=self.context_id, model=model, **columns)
 
+    async def allow(self, host: str) -> None:
+        """Lets the tools of the context reach a host wherever it is."""
+        await self.world.sql(
+            "UPDATE contexts SET allowed_hosts = :hosts WHERE id = :id", hosts=[host], id=self.context_id
+        )
+
     async def due(self, prompt: str = "Do it.", *, publish: bool = True, **changes: Any) -> JobDue:
         """An open occurrence and its job.due, published unless told otherwise."""
         job: dict[str, Any] = {

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from rota_contracts.credentials import Kind, place_of
 from rota_contracts.events import JobCompleted
-from rota_vault import Vault, new_key
+from rota_vault import Vault
 from tests.integration.executor.conftest import Stage
 from tests.support.google import CLIENT, REFRESH_TOKEN, Google, google, message, part
 from tests.support.servers import CREDENTIAL_KEY
@@ -168,11 +168,7 @@ async def echo(request: Request) -> Response:
 
 async def test_a_header_goes_to_its_own_hosts_alone_and_is_told_nowhere(stage: Stage) -> None:
     async with a_site(Route("/", echo)) as port, a_site(Route("/", echo)) as other:
-        await stage.world.sql(
-            "UPDATE contexts SET allowed_hosts = :hosts WHERE id = :id",
-            hosts=["127.0.0.1"],
-            id=stage.context_id,
-        )
+        await stage.allow("127.0.0.1")
         await a_credential(
             stage, "api", "http", {"value": TOKEN}, hosts=[f"127.0.0.1:{port}"], header="Authorization"
         )
@@ -218,7 +214,7 @@ async def test_a_secret_that_a_tool_repeats_reaches_neither_model_nor_record(sta
     ("kind", "key", "words"),
     [
         ("http", CREDENTIAL_KEY, "is of kind http, not of kind secret"),
-        ("secret", new_key(), "cannot be opened: none of the keys opens it"),
+        ("secret", "A" * 43 + "=", "cannot be opened: none of the keys opens it"),
     ],
 )
 async def test_a_credential_that_cannot_be_used_says_why(

@@ -15,18 +15,35 @@ async def test_a_private_host_is_reached_only_where_the_context_allows_it(stage:
     async with a_site(Route("/", home)) as port, stage.executor():
         address = {"url": f"http://127.0.0.1:{port}/"}
         refused = await stage.completed(await stage.due(tool="http_get", arguments=address))
-        await stage.world.sql(
-            "UPDATE contexts SET allowed_hosts = :hosts WHERE id = :id",
-            hosts=[f"127.0.0.1:{port}"],
-            id=stage.context_id,
-        )
+        await stage.allow(f"127.0.0.1:{port}")
         allowed = await stage.completed(await stage.due(tool="http_get", arguments=address))
-    assert refused.error_kind == "tool_error"
+    # Nothing changes about it when it is asked again.
+    assert (refused.error_kind, refused.final) == ("invalid_configuration", True)
     assert refused.error_message == (
         "The tool 'http_get' failed: the host '127.0.0.1' is at no public address; "
         "an administrator may allow it in allowed_hosts of the context."
     )
     assert (allowed.status, "out of paper" in str(allowed.content)) == ("success", True)
+
+
+async def test_a_check_fails_where_the_other_side_says_so_and_is_tried_again(stage: Stage) -> None:
+    async def ill(request: Request) -> Response:
+        return PlainTextResponse("The database is away.", 503)
+
+    async with a_site(Route("/", ill, methods=["GET", "POST"])) as port, stage.executor():
+        await stage.allow(f"127.0.0.1:{port}")
+        address = f"http://127.0.0.1:{port}/"
+        read = await stage.completed(
+            await stage.due(tool="http_get", arguments={"url": address}, max_retries=1)
+        )
+        written = await stage.completed(
+            await stage.due(tool="http_request", arguments={"url": address, "method": "POST"}, max_retries=1)
+        )
+    assert (read.status, read.error_kind, read.final) == ("error", "tool_error", False)
+    assert read.error_message == f"The tool 'http_get' failed: HTTP 503 from {address}."
+    assert "The database is away." in str(read.content)
+    # Whether what was sent had an effect, nobody knows.
+    assert (written.status, written.error_kind, written.final) == ("error", "tool_error", True)
 
 
 async def test_a_model_is_told_what_a_tool_may_not_do_and_the_run_goes_on(stage: Stage) -> None:

@@ -278,3 +278,28 @@ async def test_nobody_gets_in_without_a_valid_key(served: Served) -> None:
         assert response.status_code == 401
         assert response.headers["www-authenticate"].startswith("Bearer")
         assert response.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_parameter_that_would_do_nothing_is_refused_and_the_ones_that_there_are_are_named(
+    person: Person,
+) -> None:
+    job = await person.job(await person.context())
+    mistyped = await person.http.get(
+        f"/api/v1/jobs/{job['id']}/occurrences", params={"dispositon": "missed", "limit": 3}
+    )
+    assert mistyped.status_code == 422
+    (error,) = mistyped.json()["errors"]
+    assert error["field"] == "dispositon"
+    assert "disposition" in error["message"]
+    needless = await person.http.get(f"/api/v1/jobs/{job['id']}", params={"limit": 3})
+    assert needless.json()["errors"] == [
+        {"field": "limit", "message": "is no parameter of this address: it takes none"}
+    ]
+
+
+async def test_what_becomes_of_a_pause_is_not_said_at_its_begin(person: Person) -> None:
+    job = await person.job(await person.context())
+    path = f"/jobs/{job['id']}/toggle"
+    problem = await person.post(path, {"is_enabled": False, "catch_up": "all"}, status=422)
+    assert [error["field"] for error in problem["errors"]] == ["catch_up"]
+    assert (await person.get(f"/jobs/{job['id']}"))["is_enabled"] is True

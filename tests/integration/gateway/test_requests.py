@@ -54,6 +54,35 @@ async def test_a_backfill_asks_for_each_instant_once(person: Person, world: Worl
     )
 
 
+async def test_a_backfill_leaves_out_what_ran_on_schedule_unless_it_is_to_run_again(
+    person: Person, world: World
+) -> None:
+    job = await person.job(await person.context())
+    job_id = UUID(job["id"])
+    well, badly, waiting, missed = (datetime(2026, 1, day, 7, 30, tzinfo=UTC) for day in (5, 6, 7, 8))
+    ended = {"state": "closed", "disposition": "ran", "closed_at": datetime(2026, 1, 9, tzinfo=UTC)}
+    failed, _, _ = await a_run(world, job["context_id"], job["id"])
+    await world.sql("UPDATE agent_execution_results SET status = 'error' WHERE run_id = :id", id=UUID(failed))
+    rows: list[dict[str, Any]] = [
+        {"scheduled_for": well, **ended},
+        {"scheduled_for": badly, **ended, "run_id": UUID(failed)},
+        {"scheduled_for": waiting, "state": "queued"},
+        {"scheduled_for": missed, **ended, "disposition": "missed"},
+    ]
+    for row in rows:
+        await world.an_occurrence(job_id, trigger="schedule", **row)
+    friday = datetime(2026, 1, 9, 7, 30, tzinfo=UTC)
+    expected = [
+        ("all", [well, badly, waiting, missed, friday], 0),
+        ("failed", [badly, missed, friday], 2),
+        ("none", [missed, friday], 3),
+    ]
+    for reprocess, instants, left_out in expected:
+        answer = await person.post(f"/jobs/{job_id}/backfill", {**WEEK, "reprocess": reprocess}, status=202)
+        ids = [str(backfill_run_id_for(job_id, instant)) for instant in instants]
+        assert answer == {"run_ids": ids, "left_out": left_out}
+
+
 async def test_a_paused_job_can_be_backfilled(person: Person) -> None:
     job = await person.job(await person.context(), is_enabled=False)
     assert len((await person.post(f"/jobs/{job['id']}/backfill", WEEK, status=202))["run_ids"]) == 5

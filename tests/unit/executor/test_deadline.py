@@ -15,19 +15,19 @@ def proofs(renewed: float = 100, connection: int | None = 1) -> Proofs:
 
 
 def test_without_a_word_from_either_it_stops_within_the_notice() -> None:
-    assert proofs(100).deadline == pytest.approx(102.25)
+    assert proofs(100).deadline == pytest.approx(102)
 
 
 def test_each_renewal_gives_it_a_notice_more() -> None:
     known = proofs(100)
     known.on_renewal(101, None)
-    assert known.deadline == pytest.approx(103.25)
+    assert known.deadline == pytest.approx(103)
 
 
 def test_while_nats_answers_it_may_go_on_until_the_lease_is_over() -> None:
     known = proofs(100)
     known.on_answer(110, 1)
-    assert known.deadline == pytest.approx(112.25)
+    assert known.deadline == pytest.approx(112)
     known.on_answer(117.9, 1)
     assert known.deadline == pytest.approx(118)
 
@@ -37,17 +37,17 @@ def test_a_new_connection_proves_nothing_until_the_lease_was_renewed_on_it() -> 
     known = proofs(100)
     known.on_answer(101, 1)
     known.on_answer(105, 2)
-    assert known.deadline == pytest.approx(103.25)
+    assert known.deadline == pytest.approx(103)
     known.on_renewal(106, 2)
     known.on_answer(110, 2)
-    assert known.deadline == pytest.approx(112.25)
+    assert known.deadline == pytest.approx(112)
 
 
 def test_a_renewal_without_a_connection_makes_answers_prove_nothing() -> None:
     known = proofs(100)
     known.on_renewal(101, None)
     known.on_answer(110, 1)
-    assert known.deadline == pytest.approx(103.25)
+    assert known.deadline == pytest.approx(103)
 
 
 def test_an_answer_that_was_overtaken_takes_nothing_back() -> None:
@@ -65,11 +65,16 @@ def test_a_lease_shorter_than_the_notice_counts_alone() -> None:
     assert known.deadline == pytest.approx(100.9)
 
 
-def test_who_notices_the_deadline_in_time_has_not_stood_still() -> None:
+def test_who_could_not_ask_in_time_asks_once_before_it_stops() -> None:
     known = proofs(100)
-    assert not known.has_stood_still(102.3)
-    assert known.has_stood_still(105)
-    assert not known.has_stood_still(118)
+    # While nobody can have taken over, it has stopped before anybody may.
+    assert known.time_to_ask(known.deadline) == pytest.approx(0.25)
+    assert known.time_to_ask(102.4) == pytest.approx(0.05)
+    # Who stood still for longer.
+    assert known.time_to_ask(105) == 1
+    assert known.time_to_ask(117.5) == pytest.approx(0.5)
+    # Its lease is over.
+    assert known.time_to_ask(118) == 0
 
 
 @given(

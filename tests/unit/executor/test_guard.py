@@ -13,7 +13,7 @@ from rota_contracts.tools import ToolDescription
 from rota_executor.adapters.approval import MAX_OUTPUT, Guard
 from rota_executor.adapters.registry import Tool, ToolFunction
 from rota_executor.calls import ToolCall
-from rota_executor.errors import LeaseLostError, ToolFailedError
+from rota_executor.errors import LeaseLostError, ToolFailedError, ToolRefusedError
 
 
 class Allowing:
@@ -58,7 +58,7 @@ async def test_wrong_arguments_never_reach_the_tool() -> None:
         raise AssertionError("it was called")
 
     allowing = Allowing()
-    with pytest.raises(ToolFailedError, match="its arguments are wrong: n: 'one' is not of type 'integer'"):
+    with pytest.raises(ToolRefusedError, match="its arguments are wrong: n: 'one' is not of type 'integer'"):
         await Guard("auto", allowing, 5).call(a_tool(run), {"n": "one"}, "c")
     assert allowing.called == []
 

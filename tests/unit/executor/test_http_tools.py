@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from rota_executor.calls import AnsweredError, RefusedError
 from tests.support.toolkit import CALL, a_network, a_site, tool
 
 
@@ -22,7 +23,7 @@ ROUTES = (
     Route("/image", lambda _: Response(b"\x89PNG", media_type="image/png")),
     Route("/long", lambda _: PlainTextResponse("é" * 60_000)),
     Route("/page", lambda _: HTMLResponse("<title>T</title><h1>Hello</h1><script>x</script>")),
-    Route("/missing", lambda _: PlainTextResponse("not here", 404)),
+    Route("/missing", lambda _: PlainTextResponse("not here", 404), methods=["GET", "PUT"]),
     Route("/echo", echo, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
 )
 
@@ -39,9 +40,14 @@ async def test_what_was_got_is_shown_with_its_status() -> None:
     text = 'HTTP 200 from http://127.0.0.1/json\ncontent-type: application/json\netag: "7"\n\n{"a":1}'
     assert await called("http_get", "/json") == text
     assert await called("http_get", "/lead") == text
-    assert await called("http_get", "/missing") == (
-        "HTTP 404 from http://127.0.0.1/missing\ncontent-type: text/plain; charset=utf-8\n\nnot here"
-    )
+
+
+@pytest.mark.parametrize("name", ["http_get", "http_request"])
+async def test_an_answer_that_says_it_failed_is_a_failure_with_all_that_was_said(name: str) -> None:
+    method = {"method": "PUT"} if name == "http_request" else {}
+    with pytest.raises(AnsweredError, match=r"^HTTP 404 from http://127.0.0.1:\d+/missing$") as caught:
+        await called(name, "/missing", **method)
+    assert caught.value.answer.endswith("content-type: text/plain; charset=utf-8\n\nnot here")
 
 
 async def test_what_is_no_text_is_not_shown() -> None:
@@ -65,7 +71,7 @@ async def test_a_request_sends_what_it_was_told_and_a_key_for_being_sent_once() 
     plain = await called("http_request", "/echo", method="PUT", body="text")
     assert json.loads(plain.partition("\n\n")[2])["body"] == "text"
     assert "HTTP 307" in await called("http_request", "/lead", method="GET")
-    with pytest.raises(ValueError, match="not both"):
+    with pytest.raises(RefusedError, match="not both"):
         await called("http_request", "/echo", method="PUT", body="text", json=1)
 
 

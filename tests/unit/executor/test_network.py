@@ -1,6 +1,7 @@
 """Where tools may go: to public addresses, to hosts that the context allows, nowhere else by any trick."""
 
 import asyncio
+import socket
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,8 +12,9 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from rota_executor.adapters.addresses import is_allowed, is_public
-from rota_executor.adapters.fetching import MAX_BYTES, fetch
-from rota_executor.adapters.network import CheckedTransport, Network, RefusedError
+from rota_executor.adapters.fetching import MAX_BYTES, UnreachableError, fetch
+from rota_executor.adapters.network import CheckedTransport, Network
+from rota_executor.calls import RefusedError
 from tests.support.toolkit import CALL, a_network, a_site, resolving
 
 PUBLIC = ("93.184.215.14", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8", "223.255.255.1")
@@ -91,9 +93,23 @@ async def test_no_trick_leads_to_this_machine(trick: str) -> None:
         return PlainTextResponse("the secret")
 
     async with a_site(Route("/{path:path}", home)) as port:
-        with pytest.raises(RefusedError):
+        # Some names are known only where a resolver is at hand.
+        with pytest.raises((RefusedError, UnreachableError)):
             await get(a_network(), trick.format(port=port))
     assert asked == []
+
+
+async def test_a_name_that_nobody_has_is_refused_and_one_that_cannot_be_looked_up_is_not() -> None:
+    async def unknown(_host: str, _port: int) -> Sequence[str]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    async def no_resolver(_host: str, _port: int) -> Sequence[str]:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    with pytest.raises(RefusedError, match=r"^the host 'nobody\.test' is not known$"):
+        await get(a_network(resolve=unknown), "http://nobody.test/")
+    with pytest.raises(UnreachableError, match="its name could not be looked up"):
+        await get(a_network(resolve=no_resolver), "http://somebody.test/")
 
 
 async def test_one_private_address_among_public_ones_is_enough_to_refuse() -> None:

@@ -161,9 +161,13 @@ def backfill(
         Literal["allow", "queue", "skip"] | None,
         typer.Option(help="While another run of the job is open.  (default: queue, one after the other)"),
     ] = None,
+    reprocess: Annotated[
+        Literal["none", "failed", "all"] | None,
+        typer.Option(help="Of what ran already: which to run again.  (default: none)"),
+    ] = None,
 ) -> None:
     """Run what was due in a stretch of the past, each instant once."""
-    body = {"start": given(since), "end": given(until), **_given(overlap_policy=overlap)}
+    body = {"start": given(since), "end": given(until), **_given(overlap_policy=overlap, reprocess=reprocess)}
     accepted = session.api.post(f"{_path(session, job, context)}/backfill", body)
     if session.as_json:
         show_json(accepted)
@@ -171,6 +175,8 @@ def backfill(
         print(
             f"{len(accepted['run_ids'])} runs are asked for: rota jobs occurrences {job!r} --trigger backfill"
         )
+        if accepted["left_out"]:
+            print(f"{accepted['left_out']} ran already: --reprocess failed or all runs them again")
 
 
 @app.command("occurrences")

@@ -19,8 +19,8 @@ from rota_chassis.redaction import Redactor
 from rota_contracts.tools import Policy, ToolDescription
 from rota_executor.adapters.failures import reason
 from rota_executor.adapters.registry import Tool
-from rota_executor.calls import ToolCall
-from rota_executor.errors import LeaseLostError, ToolFailedError
+from rota_executor.calls import AnsweredError, RefusedError, ToolCall
+from rota_executor.errors import LeaseLostError, ToolError, ToolFailedError, ToolRefusedError
 
 # Characters that a model is handed of one output.
 MAX_OUTPUT = 100_000
@@ -48,12 +48,12 @@ class Guard:
         """Calls the tool, whatever the policy: the only way to one.
 
         Raises:
-            ToolFailedError: the arguments are wrong, it took too long or failed; says why.
+            ToolError: the arguments are wrong, it took too long, failed or was refused; says why.
             LeaseLostError: the run is no longer held; the tool was not called.
 
         """
         if problem := tool.problem(arguments):
-            raise ToolFailedError(f"its arguments are wrong: {problem}")
+            raise ToolRefusedError(f"its arguments are wrong: {problem}")
         hidden = Redactor()
         try:
             async with (
@@ -69,7 +69,9 @@ class Guard:
                 raise ToolFailedError(f"it did not answer within {self.timeout_seconds:g} s") from None
             if isinstance(error, ModelRetry | ToolFailed):
                 error.message = hidden(error.message)
-            raise ToolFailedError(reason(error, hidden)) from error
+            kind = ToolRefusedError if isinstance(error, RefusedError) else ToolFailedError
+            answer = _cut(hidden(error.answer)) if isinstance(error, AnsweredError) else ""
+            raise kind(reason(error, hidden), answer) from error
 
 
 @dataclass
@@ -109,10 +111,10 @@ class ApprovalToolset(AbstractToolset[None]):
             raise ApprovalRequired
         try:
             return await self.guard.call(self.tool, tool_args, ctx.tool_call_id or name)
-        except ToolFailedError as error:
+        except ToolError as error:
             if isinstance(error.__cause__, SIGNALS):
                 raise error.__cause__ from None
-            raise ToolFailed(f"The tool {name!r} failed: {error}") from error
+            raise ToolFailed(f"The tool {name!r} failed: {error.answer or error}") from error
 
 
 def wrapped(tool: Tool, guard: Guard) -> ApprovalToolset:

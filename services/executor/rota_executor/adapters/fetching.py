@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import httpx2
 
-from rota_executor.adapters.network import RefusedError
 from rota_executor.adapters.readable import charset_of
+from rota_executor.calls import RefusedError
 
 MAX_BYTES = 2 * 1024 * 1024
 MAX_REDIRECTS = 5

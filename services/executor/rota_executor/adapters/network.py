@@ -16,16 +16,13 @@ from uuid import UUID
 import httpx2
 
 from rota_executor.adapters.addresses import is_allowed, is_public
+from rota_executor.calls import RefusedError
 
 AllowedHosts = Callable[[UUID], Awaitable[frozenset[str]]]
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 CONNECT_SECONDS = 5.0
 PORTS = {"http": 80, "https": 443}
 USER_AGENT = "rota"
-
-
-class RefusedError(ValueError):
-    """A tool may not send a request there."""
 
 
 class Network:
@@ -83,7 +80,7 @@ class CheckedTransport(httpx2.AsyncBaseTransport):
         """Sends the request to an address of its host that was checked.
 
         Raises:
-            RefusedError: it must not be sent there.
+            RefusedError: a tool may not send a request there.
             httpx2.TransportError: it could not be sent.
 
         """
@@ -106,6 +103,8 @@ class CheckedTransport(httpx2.AsyncBaseTransport):
         try:
             addresses = await self._resolve(host, port)
         except (OSError, UnicodeError) as error:
+            if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
+                raise httpx2.ConnectError("its name could not be looked up") from error
             raise RefusedError(f"the host {host!r} is not known") from error
         if all(is_public(address) for address in addresses) or is_allowed(host, port, await self._allowed()):
             return addresses

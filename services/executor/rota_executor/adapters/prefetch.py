@@ -9,7 +9,7 @@ from rota_executor.adapters.registry import Registry, Tool
 from rota_executor.adapters.transcript import entry
 from rota_executor.agent import ToolLink
 from rota_executor.domain import Record
-from rota_executor.errors import ToolFailedError
+from rota_executor.errors import ToolError, ToolFailedError
 from rota_executor.facts import facts_of
 
 GuardOf = Callable[[ToolLink, Tool], Guard]
@@ -38,7 +38,7 @@ async def prefetched(
     ]
 
 
-async def _output(link: ToolLink, registry: Registry, guard_of: GuardOf) -> str | ToolFailedError | None:
+async def _output(link: ToolLink, registry: Registry, guard_of: GuardOf) -> str | ToolError | None:
     """What the tool says, why it says nothing, or None where there is no such tool."""
     tool = registry.tool(link.tool_name)
     if tool is None:
@@ -48,16 +48,16 @@ async def _output(link: ToolLink, registry: Registry, guard_of: GuardOf) -> str 
         return ToolFailedError(NOT_ALLOWED[guard.policy])
     try:
         return await guard.call(tool, link.arguments, "prefetch")
-    except ToolFailedError as error:
+    except ToolError as error:
         return error
 
 
-def _facts(link: ToolLink, output: str | ToolFailedError | None, record: Record) -> list[Fact]:
+def _facts(link: ToolLink, output: str | ToolError | None, record: Record) -> list[Fact]:
     name = link.tool_name
     if output is None:
         record.warnings.append(unknown_tool(name))
         return []
-    if isinstance(output, ToolFailedError):
+    if isinstance(output, ToolError):
         text = f"the tool {name} failed: {output}"
         record.warnings.append(f"{text[0].upper()}{text[1:]}.")
         record.transcript.append(entry("tool", text))

@@ -21,7 +21,7 @@ from rota_executor.adapters.transcript import entry
 from rota_executor.agent import Agent, ToolLink
 from rota_executor.calls import Credentials, NoCredentials
 from rota_executor.domain import Outcome, Record
-from rota_executor.errors import InternalRunError, InvalidConfigurationError, ToolFailedError
+from rota_executor.errors import InternalRunError, InvalidConfigurationError, ToolError
 from rota_executor.resumption import Resumption
 
 log = logs.logger(__name__)
@@ -68,7 +68,7 @@ class Runtime:
         """What a tool says, without a model. The caller limits how long it may take.
 
         Raises:
-            RunError: there is no such tool, or it failed.
+            InvalidConfigurationError: there is no such tool.
 
         """
         tool = self.registry.tool(name)
@@ -79,8 +79,9 @@ class Runtime:
         try:
             # Whoever made the job said that it is to be called, and how long it may take.
             return Outcome("success", await Guard("auto", authority, None).call(tool, arguments, "call"))
-        except ToolFailedError as error:
-            raise ToolFailedError(f"The tool {name!r} failed: {error}.") from error
+        except ToolError as error:
+            told = f"The tool {name!r} failed: {error}."
+            return Outcome("error", error.answer, error_kind=error.kind, error_message=told)
 
     async def _answer(
         self, agent: Agent, model: Model, begin: str | Resumption, record: Record, authority: Authority

@@ -1,9 +1,11 @@
 """Making up for the past, and ending what is on its way."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Body
+from pydantic import Field
 
 from rota_contracts.events import RunCancel, RunRequested
 from rota_contracts.ids import backfill_run_id_for
@@ -22,10 +24,15 @@ class Backfill(Input):
     start: Moment
     end: Moment
     overlap_policy: Literal["allow", "queue", "skip"] = "queue"
+    reprocess: Literal["none", "failed", "all"] = Field(
+        default="none",
+        description="of instants that ran already: run none of them again, those that failed, or all",
+    )
 
 
 class RunsAccepted(Answer):
     run_ids: list[UUID]
+    left_out: int = Field(description="instants that ran already, and are not run again")
 
 
 class Cancellation(Input):
@@ -40,8 +47,8 @@ class CancelAccepted(Answer):
 async def backfill_job(job_id: UUID, asked: Backfill, unit: CurrentUnit) -> RunsAccepted:
     """Runs each instant from `start` to `end` that is due by the definition as it is now, once ever.
 
-    An instant that was asked for before keeps its run: the answer names it again. Runs also while the
-    job is paused.
+    An instant that was asked for before keeps its run: the answer names it again. What ran on schedule is
+    left out unless `reprocess` says otherwise. Runs also while the job is paused.
     """
     context_id = await access.require_for_job(unit.connection, job_id, "write")
     job = await jobs.lock(unit.connection, job_id)
@@ -49,6 +56,12 @@ async def backfill_job(job_id: UUID, asked: Backfill, unit: CurrentUnit) -> Runs
         instants = backfilled(job, asked.start, asked.end, await clock.now(unit.connection))
     except BackfillError as error:
         raise InvalidError([FieldError(error.field, error.reason)]) from error
+    left_out: set[datetime] = set()
+    if asked.reprocess != "all":
+        left_out = await requests.ran_on_schedule(
+            unit.connection, job_id, instants, or_failed=asked.reprocess == "none"
+        )
+        instants = [instant for instant in instants if instant not in left_out]
     run_ids = [backfill_run_id_for(job_id, instant) for instant in instants]
     added = await requests.add_backfills(
         unit.connection,
@@ -63,7 +76,7 @@ async def backfill_job(job_id: UUID, asked: Backfill, unit: CurrentUnit) -> Runs
         unit.events.append(
             RunRequested(context_id=context_id, job_id=job_id, run_id=added[0], requested_by=unit.caller.id)
         )
-    return RunsAccepted(run_ids=run_ids)
+    return RunsAccepted(run_ids=run_ids, left_out=len(left_out))
 
 
 @router.post("/runs/{run_id}/cancel", status_code=202)

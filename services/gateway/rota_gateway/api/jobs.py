@@ -124,6 +124,9 @@ async def toggle_job(job_id: UUID, unit: CurrentUnit, toggle: Annotated[Toggle |
     asked = toggle or Toggle()
     stands_still = is_paused(job, now)
     wanted = stands_still if asked.is_enabled is None else asked.is_enabled
+    if not wanted and asked.catch_up != "none":
+        message = "is for the end of a pause: say it when the job is enabled"
+        raise InvalidError([FieldError("catch_up", message)])
     if wanted:
         changes = (
             {"is_enabled": True, **_switch(True, unit, job, now, asked.catch_up)} if stands_still else {}

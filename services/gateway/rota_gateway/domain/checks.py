@@ -1,11 +1,14 @@
 """What must fit together in a definition, and into its context; each problem with the field and a remedy."""
 
+import functools
+import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from jsonschema import SchemaError, ValidationError
+from jsonschema.protocols import Validator
 from jsonschema.validators import validator_for
 from referencing import Registry
 from referencing.exceptions import Unresolvable
@@ -113,15 +116,27 @@ def _tool(definition: Mapping[str, Any], around: Surroundings) -> Iterator[Probl
 
 def argument_problems(schema: dict[str, Any], arguments: Mapping[str, Any]) -> Iterator[Problem]:
     """What the JSON Schema of a tool says against the arguments."""
-    kind = validator_for(schema)
     try:
-        kind.check_schema(schema)
-        # A registry of its own: a reference to elsewhere is never fetched.
-        validator = kind(schema, registry=Registry())
+        validator = _validator(json.dumps(schema))
         for error in sorted(validator.iter_errors(arguments), key=lambda error: error.json_path):
             yield Problem(_place(error), str(error.message)[:500])
     except (SchemaError, Unresolvable) as error:
         yield Problem("tool", f"its JSON Schema is not usable: {type(error).__name__}")
+
+
+@functools.lru_cache(maxsize=256)
+def _validator(schema: str) -> Validator:
+    """Of a schema as text. To look at the schema itself takes longer than to look at what it describes.
+
+    Raises:
+        SchemaError: it is none.
+
+    """
+    found = json.loads(schema)
+    kind = validator_for(found)
+    kind.check_schema(found)
+    # A registry of its own: a reference to elsewhere is never fetched.
+    return kind(found, registry=Registry())
 
 
 def _place(error: ValidationError) -> str:

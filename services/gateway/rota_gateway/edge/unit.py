@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from fastapi import Depends
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
@@ -68,16 +69,36 @@ class UnitRoute(APIRoute):
 
 
 class ApiRoute(UnitRoute):
-    """The same for JSON: a body of another type is refused."""
+    """The same for JSON: a body of another type is refused, and a parameter that would do nothing."""
 
     def get_route_handler(self) -> Handler:
         handler = super().get_route_handler()
+        known = _query_names(self.dependant)
 
         async def handle(request: Request) -> Response:
+            _require_known(request, known)
             await _require_json(request)
             return await handler(request)
 
         return handle
+
+
+def _query_names(dependant: Dependant) -> frozenset[str]:
+    """The parameters of a query that a route and what it depends on take."""
+    own = {field.alias for field in dependant.query_params}
+    return frozenset(own.union(*(_query_names(one) for one in dependant.dependencies)))
+
+
+def _require_known(request: Request, known: frozenset[str]) -> None:
+    """A filter that was mistyped must not show everything."""
+    takes = f"it takes {', '.join(sorted(known))}" if known else "it takes none"
+    errors = [
+        FieldError(name[:MAX_KEY_LENGTH], f"is no parameter of this address: {takes}")
+        for name in dict.fromkeys(request.query_params)
+        if name not in known
+    ]
+    if errors:
+        raise InvalidError(errors)
 
 
 async def _require_json(request: Request) -> None:

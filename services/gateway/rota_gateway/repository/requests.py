@@ -1,6 +1,6 @@
 """What people ask of the ticker: runs, and the end of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -33,6 +33,26 @@ async def add_backfills(
         instants=list(instants.values()),
     )
     return [one["run_id"] for one in added]
+
+
+async def ran_on_schedule(
+    connection: Connection, job_id: UUID, instants: Sequence[datetime], *, or_failed: bool
+) -> set[datetime]:
+    """Which of the instants ran when they were due, or are about to; with those whose run failed, or without."""
+    found = await rows(
+        connection,
+        """
+        SELECT o.scheduled_for FROM occurrences o
+        WHERE o.job_id = :job_id AND o.trigger = 'schedule' AND o.scheduled_for BETWEEN :first AND :last
+          AND (o.closed_at IS NULL OR o.disposition = 'ran' AND (:or_failed OR NOT EXISTS (
+              SELECT 1 FROM agent_execution_results r WHERE r.run_id = o.run_id AND r.status = 'error')))
+        """,
+        job_id=job_id,
+        first=min(instants),
+        last=max(instants),
+        or_failed=or_failed,
+    )
+    return {one["scheduled_for"] for one in found}.intersection(instants)
 
 
 async def find_run(connection: Connection, run_id: UUID) -> Row | None:

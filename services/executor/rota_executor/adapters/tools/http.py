@@ -9,11 +9,13 @@ from rota_executor.adapters.addresses import is_allowed
 from rota_executor.adapters.fetching import MAX_BYTES, Fetched, fetch, parsed
 from rota_executor.adapters.network import PORTS, Network
 from rota_executor.adapters.registry import Registry, ToolFunction
-from rota_executor.calls import CredentialError, ToolCall
+from rota_executor.calls import AnsweredError, CredentialError, RefusedError, ToolCall
 
 TIMEOUT_SECONDS = 30.0
 # Characters of an answer's body that are shown.
 MAX_SHOWN = 50_000
+# From this status on an answer says that the request failed.
+FAILED = 400
 SHOWN_HEADERS = ("content-type", "location", "etag", "last-modified", "retry-after")
 
 URL = {"type": "string", "maxLength": 4000, "description": "begins with https:// or http://"}
@@ -74,7 +76,7 @@ def getting(network: Network) -> ToolFunction:
     async def get(arguments: Mapping[str, Any], call: ToolCall) -> str:
         headers = await with_credential(arguments, call, network)
         async with network.client(call.context_id, seconds=TIMEOUT_SECONDS) as client:
-            return shown(await fetch(client, "GET", arguments["url"], headers=headers, follow=True))
+            return told(await fetch(client, "GET", arguments["url"], headers=headers, follow=True))
 
     return get
 
@@ -88,13 +90,13 @@ def requesting(network: Network) -> ToolFunction:
         content = None
         if "json" in arguments:
             if "body" in arguments:
-                raise ValueError("give json or body, not both")
+                raise RefusedError("give json or body, not both")
             content = json.dumps(arguments["json"], ensure_ascii=False).encode()
             headers = {"content-type": "application/json", **headers}
         elif "body" in arguments:
             content = arguments["body"].encode()
         async with network.client(call.context_id, seconds=TIMEOUT_SECONDS) as client:
-            return shown(
+            return told(
                 await fetch(client, arguments["method"], arguments["url"], headers=headers, content=content)
             )
 
@@ -128,6 +130,19 @@ async def signing(name: str, address: str, call: ToolCall, network: Network) -> 
     if url.scheme != "https" and not await network.is_private(call.context_id, url.raw_host.decode(), port):
         raise CredentialError(f"the credential {name!r} is sent over https only")
     return credential.settings["header"], credential.secrets["value"]
+
+
+def told(answer: Fetched) -> str:
+    """What was answered.
+
+    Raises:
+        AnsweredError: that it failed, by its status.
+
+    """
+    text = shown(answer)
+    if answer.status >= FAILED:
+        raise AnsweredError(text)
+    return text
 
 
 def shown(answer: Fetched) -> str:
