@@ -21,6 +21,7 @@ RunStatus = Literal["success", "error", "partial"]
 ErrorKind = Literal[
     "agent_not_found",  # no configuration of that name
     "invalid_configuration",  # the agent or a tool cannot be built as configured
+    "blocked",  # a key, an account or a server that the run needs is not there; a person sees to it
     "model_unavailable",  # the model did not answer
     "model_error",  # the model answered with an error
     "tool_error",
@@ -216,6 +217,8 @@ class JobCompleted(AttemptEvent, frozen=True, kw_only=True):
     cron_expression: str
     error_kind: ErrorKind | None = None
     error_message: str | None = None
+    # Of a run that is blocked: what stands in the way, the same for every run that it blocks.
+    error_cause: str | None = None
     warnings: list[str] = []
     pending_actions: list[PendingAction] = []
     usage: Usage = Usage()

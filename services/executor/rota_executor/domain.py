@@ -24,7 +24,7 @@ Content = str | list[ContentBlock]
 
 # Trying again changes nothing about these.
 PERMANENT_KINDS: frozenset[ErrorKind] = frozenset(
-    {"agent_not_found", "invalid_configuration", "cancelled", "lost", "interrupted"}
+    {"agent_not_found", "invalid_configuration", "blocked", "cancelled", "lost", "interrupted"}
 )
 # NATS takes messages of 1 MiB. In JSON a character may take six bytes; results keeps 50,000 characters.
 MAX_CONTENT = 60_000
@@ -67,6 +67,7 @@ class Outcome:
     pending_actions: tuple[PendingAction, ...] = ()
     error_kind: ErrorKind | None = None
     error_message: str | None = None
+    error_cause: str | None = None
 
 
 def verdict(attempt: int, *, state: str | None, is_open: bool, current_attempt: int | None) -> Verdict:
@@ -192,6 +193,7 @@ def completed(
         cron_expression=event.job.cron_expression,
         error_kind=outcome.error_kind,
         error_message=outcome.error_message and told(outcome.error_message)[:MAX_MESSAGE],
+        error_cause=outcome.error_cause,
         warnings=[told(warning)[:MAX_WARNING] for warning in record.warnings[:MAX_WARNINGS]],
         pending_actions=[
             msgspec.structs.replace(action, arguments=without(record.hidden, action.arguments))

@@ -8,6 +8,8 @@ class RunError(RotaError):
     """The run ends as an error of this kind."""
 
     kind: ErrorKind
+    # What stands in the way, the same for all runs that it blocks.
+    cause: str | None = None
 
 
 class AgentNotFoundError(RunError, PermanentError):
@@ -16,6 +18,16 @@ class AgentNotFoundError(RunError, PermanentError):
 
 class InvalidConfigurationError(RunError, PermanentError):
     kind = "invalid_configuration"
+
+
+class BlockedRunError(RunError, PermanentError):
+    """A key, an account or a server that it needs is not there: a person must see to it."""
+
+    kind = "blocked"
+
+    def __init__(self, message: str, cause: str) -> None:
+        super().__init__(message)
+        self.cause = cause
 
 
 class InterruptedRunError(RunError, PermanentError):

@@ -1,7 +1,7 @@
 """What is told to whom: pure functions from events to notifications, and what becomes of a delivery."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Literal
 from uuid import UUID, uuid5
 
@@ -37,6 +37,8 @@ class Notification:
     category: Category
     title: str
     body: str
+    # What is told once a context: news of the same cause that come after are not written.
+    cause: str | None = None
 
 
 @dataclass(frozen=True)
@@ -77,10 +79,14 @@ class Outcome:
 
 
 def run_notification(event: JobCompleted) -> Notification:
-    """The news of a run that ended."""
+    """The news of a run that ended; of all that something blocks, one a day."""
     category: Category = "error" if event.status == "error" else "success"
     ending = {"success": "completed successfully", "error": "failed", "partial": "waits for approval"}
     text = event.error_message if event.status == "error" else content_text(event)
+    if event.error_cause:
+        day = event.completed_at.astimezone(UTC).date()
+        note = f"{text} Other runs that this blocks today are not told of."
+        return _about(event, category, event.attempt, "is blocked", note, cause=f"{event.error_cause}/{day}")
     return _about(event, category, event.attempt, ending[event.status], text or "")
 
 
@@ -105,6 +111,8 @@ def _about(
     attempt: int,
     ending: str,
     body: str,
+    *,
+    cause: str | None = None,
 ) -> Notification:
     return Notification(
         id=notification_id(event.run_id, category, attempt),
@@ -115,6 +123,7 @@ def _about(
         category=category,
         title=f"{event.job_name} {ending}",
         body=_shortened(body),
+        cause=cause,
     )
 
 

@@ -16,16 +16,20 @@ TARGETS = """
 """
 
 WRITE_NOTIFICATIONS = """
-    INSERT INTO notifications (id, context_id, run_id, attempt, job_id, category, title, body)
-    SELECT r.id, r.context_id, r.run_id, r.attempt, r.job_id, r.category, r.title, r.body
+    INSERT INTO notifications (id, context_id, run_id, attempt, job_id, category, title, body, cause)
+    SELECT r.id, r.context_id, r.run_id, r.attempt, r.job_id, r.category, r.title, r.body, r.cause
     FROM unnest(CAST(:id AS uuid[]), CAST(:context_id AS uuid[]), CAST(:run_id AS uuid[]), CAST(:attempt AS int[]),
-                CAST(:job_id AS uuid[]), CAST(:category AS text[]), CAST(:title AS text[]), CAST(:body AS text[]))
-        AS r (id, context_id, run_id, attempt, job_id, category, title, body)
+                CAST(:job_id AS uuid[]), CAST(:category AS text[]), CAST(:title AS text[]), CAST(:body AS text[]),
+                CAST(:cause AS text[]))
+        AS r (id, context_id, run_id, attempt, job_id, category, title, body, cause)
     JOIN contexts c ON c.id = r.context_id
     ON CONFLICT DO NOTHING RETURNING id
 """
 
-NOTIFICATION_COLUMNS = ("id", "context_id", "run_id", "attempt", "job_id", "category", "title", "body")
+NOTIFICATION_COLUMNS = (
+    *("id", "context_id", "run_id", "attempt", "job_id"),
+    *("category", "title", "body", "cause"),
+)
 
 WRITE_DELIVERIES = """
     INSERT INTO deliveries (notification_id, context_id, channel, target, state, reason)
@@ -86,6 +90,9 @@ UNTOLD = """
       AND NOT EXISTS (SELECT 1 FROM notifications n
                       WHERE n.run_id = a.run_id AND n.attempt = a.attempt
                         AND n.category IN ('success', 'error'))
+      AND NOT EXISTS (SELECT 1 FROM notifications n
+                      WHERE n.context_id = CAST(a.outcome ->> 'context_id' AS uuid)
+                        AND n.cause = (a.outcome ->> 'error_cause') || '/' || left(a.outcome ->> 'completed_at', 10))
     ORDER BY a.ended_at LIMIT :limit
 """
 # What runs wanted told, and nobody was.

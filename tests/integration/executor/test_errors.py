@@ -121,8 +121,6 @@ async def test_a_model_that_cannot_be_reached_is_named_with_its_address(
 @pytest.mark.parametrize(
     ("status", "said", "told"),
     [
-        (401, "Incorrect key sk-abcdef0123456", "refused the key (HTTP status 401: Incorrect key [redacted]"),
-        (404, "no such model", "does not know the model 'local:afar' (HTTP status 404: no such model)"),
         (429, "slow down", "takes no more requests now (HTTP status 429: slow down); wait"),
         (500, "out of memory", "failed (HTTP status 500: out of memory); try again later"),
         (400, "bad", "refused the request (HTTP status 400: bad)"),
@@ -170,7 +168,7 @@ async def test_a_compatible_server_serves_the_models_of_openai(
 async def test_a_local_model_without_a_server_says_how_to_get_one(stage: Stage) -> None:
     await stage.an_agent("local:afar")
     completed = await stage.ran(max_retries=3)
-    assert (completed.error_kind, completed.final) == ("invalid_configuration", True)
+    assert (completed.error_kind, completed.final) == ("blocked", True)
     assert "EXECUTOR_LOCAL_MODEL_URL" in assert_for_people(completed)
 
 
@@ -198,7 +196,7 @@ async def test_a_model_without_its_key_or_address_says_which_variable_is_missing
         monkeypatch.delenv(name, raising=False)
     await stage.an_agent(model)
     completed = await stage.ran()
-    assert completed.error_kind == "invalid_configuration"
+    assert (completed.error_kind, completed.error_cause) == ("blocked", variable)
     assert f"{variable} is not set for the executor" in assert_for_people(completed)
 
 

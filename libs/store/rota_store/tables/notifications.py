@@ -35,6 +35,8 @@ notifications = Table(
     required("category"),
     required("title"),
     required("body", default="''"),
+    # Of news that are told once a context: what they are about, and the day.
+    Column("cause", Text),
     instant("created_at", now=True),
     one_of("category", "success", "error", "approval_needed", "paused", "message"),
     Index(
@@ -44,6 +46,13 @@ notifications = Table(
         "attempt",
         unique=True,
         postgresql_where=text("category <> 'message'"),
+    ),
+    Index(
+        "uq_notifications_context_id_cause",
+        "context_id",
+        "cause",
+        unique=True,
+        postgresql_where=text("cause IS NOT NULL"),
     ),
     Index("ix_notifications_context_id", "context_id", text("created_at DESC")),
     Index("ix_notifications_created_at", text("created_at DESC"), text("id DESC")),

@@ -7,8 +7,11 @@ from typing import Any
 from pydantic_ai.exceptions import (
     FallbackExceptionGroup,
     ModelAPIError,
+    ModelAuthenticationError,
     ModelConnectionError,
     ModelHTTPError,
+    ModelNotFoundError,
+    ModelQuotaExceededError,
     ModelRequestTimeout,
     ModelTimeoutError,
     UnexpectedModelBehavior,
@@ -19,6 +22,7 @@ from pydantic_ai.models import Model
 from pydantic_ai.models.fallback import FallbackModel
 
 from rota_executor.errors import (
+    BlockedRunError,
     InternalRunError,
     InvalidConfigurationError,
     ModelFailedError,
@@ -38,12 +42,14 @@ def run_error(error: Exception, name: str, model: Model | None) -> RunError:
         return error
     if isinstance(error, FallbackExceptionGroup):
         return _of_all(error, name, model)
+    if cause := _blocking(error, name):
+        return BlockedRunError(_answered(error, name), cause)
     if isinstance(error, ModelHTTPError):
-        return _of_status(error, name)
+        return ModelFailedError(_answered(error, name))
     if isinstance(error, ModelConnectionError | ModelTimeoutError | ModelRequestTimeout):
         return ModelUnavailableError(_unreachable(error, name, model))
     if isinstance(error, ModelAPIError):
-        return ModelFailedError(f"The provider of the model {name!r} failed: {reason(error)}.")
+        return ModelFailedError(_answered(error, name))
     if isinstance(error, UsageLimitExceeded):
         return ModelFailedError(
             f"The run reached a limit of its agent and was stopped: {first_sentence(error)}."
@@ -69,17 +75,32 @@ def first_sentence(error: BaseException) -> str:
     return reason(error).split(". ", 1)[0]
 
 
-def unusable_model(error: Exception, name: str) -> str:
+def unusable_model(error: Exception, name: str) -> RunError:
     """Why there is no model of that name, for people."""
     if missing := _VARIABLE.search(str(error)):
-        return (
+        return BlockedRunError(
             f"The model {name!r} cannot be used: {missing[0]} is not set for the executor. "
-            "Set it, or name another model in the agent."
+            "Set it, or name another model in the agent.",
+            cause=missing[0],
         )
-    return (
+    return InvalidConfigurationError(
         f"The model {name!r} cannot be used: {first_sentence(error)}. "
         "Name another one in the agent, as provider:model."
     )
+
+
+def _blocking(error: Exception, name: str) -> str | None:
+    """What stands in the way of every run on the model, until a person sees to it."""
+    provider = name.partition(":")[0]
+    match error:
+        case ModelAuthenticationError():
+            return f"key of {provider}"
+        case ModelQuotaExceededError():
+            return f"account at {provider}"
+        case ModelNotFoundError():
+            return f"model {name}"
+        case _:
+            return None
 
 
 def redacted(text: str) -> str:
@@ -106,6 +127,8 @@ def _of_all(group: FallbackExceptionGroup, name: str, model: Model | None) -> Ru
     message = "No model answered. " + " ".join(str(error) for error in errors)
     if errors and all(isinstance(error, ModelUnavailableError) for error in errors):
         return ModelUnavailableError(message)
+    if errors and all(isinstance(error, BlockedRunError) for error in errors):
+        return BlockedRunError(message, cause=", ".join(str(error.cause) for error in errors))
     return ModelFailedError(message)
 
 
@@ -118,8 +141,16 @@ def _name(models: list[Model], number: int, default: str) -> str:
     return default if number == 0 or found is None else found.model_name
 
 
-def _of_status(error: ModelHTTPError, name: str) -> RunError:
+def _answered(error: Exception, name: str) -> str:
+    """What a provider answered instead, and what to do."""
+    if not isinstance(error, ModelHTTPError):
+        return f"The provider of the model {name!r} failed: {reason(error)}."
     said = f"(HTTP status {error.status_code}: {_said(error.body)})"
+    if isinstance(error, ModelQuotaExceededError):
+        return (
+            f"The account at the provider of the model {name!r} has no credit left {said}; "
+            "pay there, or name another model in the agent."
+        )
     match error.status_code:
         case 401 | 403:
             text = (
@@ -130,7 +161,7 @@ def _of_status(error: ModelHTTPError, name: str) -> RunError:
                 f"The provider does not know the model {name!r} {said}; "
                 "correct the model's name in the agent, or the address of its server."
             )
-        case 402 | 429:
+        case 429:
             text = (
                 f"The provider of the model {name!r} takes no more requests now {said}; "
                 "wait, run fewer jobs at once, or raise the limit at the provider."
@@ -139,7 +170,7 @@ def _of_status(error: ModelHTTPError, name: str) -> RunError:
             text = f"The provider of the model {name!r} failed {said}; try again later."
         case _:
             text = f"The provider of the model {name!r} refused the request {said}."
-    return ModelFailedError(text)
+    return text
 
 
 def _said(body: object) -> str:

@@ -12,8 +12,11 @@ from pydantic_ai.models import Model, infer_model
 from pydantic_ai.models.fallback import FallbackModel
 
 from rota_executor.adapters.failures import unusable_model
+from rota_executor.adapters.persistent import PersistentModel
 from rota_executor.adapters.registry import Registry
-from rota_executor.errors import InvalidConfigurationError
+from rota_executor.errors import BlockedRunError, RunError
+
+SHORT_PATIENCE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -35,15 +38,30 @@ class Models:
         self._open = AsyncExitStack()
         self._building = asyncio.Lock()
 
-    async def model(self, name: str, fallbacks: Sequence[str] = ()) -> Model:
+    async def model(self, name: str, fallbacks: Sequence[str] = ()) -> tuple[Model, list[str]]:
         """The model of that name, answering through the first of `fallbacks` that works when it fails.
 
+        Returns:
+            The model, and why some of the names are left out.
+
         Raises:
-            InvalidConfigurationError: one of the names cannot be used; says which and why.
+            RunError: none of the names can be used; says why of the first.
 
         """
-        models = [await self._one(one) for one in (name, *fallbacks)]
-        return FallbackModel(*models) if fallbacks else models[0]
+        models, problems = [], []
+        for one in (name, *fallbacks):
+            try:
+                models.append(await self._one(one))
+            except RunError as error:
+                problems.append(error)
+        if not models:
+            raise problems[0]
+        *before, last = models
+        # Who can ask another model does not wait long for one.
+        chain = [PersistentModel(one, patience_seconds=SHORT_PATIENCE_SECONDS) for one in before]
+        usable = [*chain, PersistentModel(last)]
+        left_out = [str(problem) for problem in problems]
+        return (FallbackModel(*usable) if before else usable[0]), left_out
 
     async def aclose(self) -> None:
         self._kept.clear()
@@ -69,17 +87,18 @@ class Models:
                 # Servers that are compatible speak the chat interface, few the newer one.
                 return infer_model(f"openai-chat:{rest}")
             return infer_model(name)
-        except InvalidConfigurationError:
+        except RunError:
             raise
         except Exception as error:
-            raise InvalidConfigurationError(unusable_model(error, name)) from error
+            raise unusable_model(error, name) from error
 
     def _local(self, name: str) -> Model:
         if not self._servers.local_url:
-            raise InvalidConfigurationError(
+            raise BlockedRunError(
                 f"The model 'local:{name}' cannot be used: the executor knows no local model server. "
                 "Start Rota with one (--model local), set EXECUTOR_LOCAL_MODEL_URL, "
-                "or name another model in the agent."
+                "or name another model in the agent.",
+                cause="server of local models",
             )
         from pydantic_ai.models.openai import OpenAIChatModel  # noqa: PLC0415  slow, often not needed
         from pydantic_ai.providers.openai import OpenAIProvider  # noqa: PLC0415  as above

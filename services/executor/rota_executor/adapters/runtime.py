@@ -48,7 +48,8 @@ class Runtime:
             record.transcript.append(entry("system", agent.system_prompt))
         model: Model | None = None
         try:
-            model = await self.models.model(agent.model, agent.fallback_models)
+            model, left_out = await self.models.model(agent.model, agent.fallback_models)
+            record.warnings += left_out
             return await self._answer(agent, model, begin, record, authority)
         except Exception as error:
             said = failures.run_error(error, agent.model, model)
