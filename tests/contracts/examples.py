@@ -20,6 +20,7 @@ from rota_contracts.events import (
     NotificationRequested,
     NotificationSent,
     PendingAction,
+    ReportedOutcome,
     ResultRecorded,
     RunCancel,
     RunRequested,
@@ -95,6 +96,9 @@ EXAMPLES: dict[str, Event] = {
             agent_revision=4,
             model="local:smollm2",
             owner_id=OWNER,
+            outcome=ReportedOutcome(
+                status="needs_attention", summary="Two mails.", severity="warning", fingerprint="mails-2"
+            ),
         ),
         JobClosed(
             **_OF_RUN,

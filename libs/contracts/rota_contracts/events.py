@@ -18,6 +18,8 @@ Count = Annotated[int, Meta(ge=0)]
 Trigger = Literal["schedule", "manual", "backfill"]
 Disposition = Literal["ran", "skipped", "missed", "coalesced", "suppressed"]
 RunStatus = Literal["success", "error", "partial"]
+OutcomeStatus = Literal["changed", "nothing", "needs_attention", "failed"]
+Severity = Literal["info", "warning", "critical"]
 ErrorKind = Literal[
     "agent_not_found",  # no configuration of that name
     "invalid_configuration",  # the agent or a tool cannot be built as configured
@@ -197,6 +199,19 @@ class Usage(Struct, frozen=True, kw_only=True):
     tool_calls: Count = 0
 
 
+class ReportedOutcome(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a run that succeeded came to: what its agent reported; of a plain answer, that it `changed`.
+
+    `failed` says that the agent could not do what it was asked; the run itself did not fail. Two runs with
+    the same `fingerprint` tell of the same thing.
+    """
+
+    status: OutcomeStatus
+    summary: str = ""
+    severity: Severity = "info"
+    fingerprint: str = ""
+
+
 class JobCompleted(AttemptEvent, frozen=True, kw_only=True):
     """An attempt ended, whatever the end. `final` is false when another attempt will follow."""
 
@@ -227,6 +242,8 @@ class JobCompleted(AttemptEvent, frozen=True, kw_only=True):
     owner_id: UUID | None = None
     # The tool that ran instead of an agent.
     tool: str | None = None
+    # Of a success.
+    outcome: ReportedOutcome | None = None
 
 
 class JobClosed(RunEvent, frozen=True, kw_only=True):

@@ -27,6 +27,9 @@ class ToolLink(Struct, frozen=True, kw_only=True):
     arguments: dict[str, Any] = {}
 
 
+REPORT_OUTCOME = "report_outcome"
+
+
 class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Bounds of one run, checked before each request to the model."""
 
@@ -53,6 +56,21 @@ class Agent(Struct, frozen=True, kw_only=True):
 
     def links(self, mode: Literal["model", "prefetch"]) -> list[ToolLink]:
         return [link for link in self.tools if link.mode == mode]
+
+    def offered(self) -> list[ToolLink]:
+        """The tools that its model may call: those linked, and the one that reports the outcome.
+
+        That one is left out where a link denies it, where what the model must call is settled, and of models
+        that run on this machine: the embedded one calls no tool by itself.
+        """
+        linked = [
+            link for link in self.links("model") if (link.tool_name, link.policy) != (REPORT_OUTCOME, "deny")
+        ]
+        is_linked = any(link.tool_name == REPORT_OUTCOME for link in self.tools)
+        is_local = any(name.startswith("local:") for name in (self.model, *self.fallback_models))
+        if is_linked or is_local or self.model_settings.get("tool_choice", "auto") != "auto":
+            return linked
+        return [*linked, ToolLink(tool_name=REPORT_OUTCOME)]
 
 
 def parse(document: str) -> Agent:

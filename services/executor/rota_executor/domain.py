@@ -1,6 +1,6 @@
 """Pure decisions about attempts: what a lost claim means, what the agent is asked, what is told after."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from rota_contracts.events import (
     JobCompleted,
     JobDue,
     PendingAction,
+    ReportedOutcome,
     RunStatus,
     Usage,
 )
@@ -31,12 +32,16 @@ MAX_CONTENT = 60_000
 BLOCK_FRAME = 30  # what a block costs beside its text
 MAX_PROMPT = 20_000
 MAX_MESSAGE = 2_000
+MAX_FINGERPRINT = 200
 MAX_WARNINGS = 20
 MAX_WARNING = 500
 MAX_ARGUMENTS_BYTES = 200_000
 MAX_TRANSCRIPT_MESSAGES = 200
 MAX_TRANSCRIPT_CONTENT = 50_000  # characters of one message
 MAX_TRANSCRIPT = 2_000_000  # characters of all of them
+
+
+CHANGED = ReportedOutcome(status="changed")
 
 
 @dataclass
@@ -48,6 +53,8 @@ class Record:
     usage: Usage = Usage()  # noqa: RUF009  immutable
     model: str | None = None
     agent_revision: int | None = None
+    # What its agent said that it came to.
+    reported: ReportedOutcome | None = None
     # What the run goes on from, when it waits for a person.
     checkpoint: str | None = None
     # Tools that write and were begun: what they did cannot be taken back.
@@ -204,6 +211,20 @@ def completed(
         model=record.model,
         owner_id=event.job.owner_id,
         tool=event.job.tool,
+        outcome=_reported(outcome, record, told),
+    )
+
+
+def _reported(outcome: Outcome, record: Record, told: Callable[[Any], Any]) -> ReportedOutcome | None:
+    """Of a success: a plain answer counts as something new."""
+    if outcome.status != "success":
+        return None
+    if record.reported is None:
+        return CHANGED
+    return msgspec.structs.replace(
+        record.reported,
+        summary=told(record.reported.summary)[:MAX_MESSAGE],
+        fingerprint=told(record.reported.fingerprint)[:MAX_FINGERPRINT],
     )
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from rota_contracts.events import ContentBlock, JobCompleted
+from rota_contracts.events import ContentBlock, JobCompleted, ReportedOutcome
 
 MAX_CONTENT = 50_000  # characters of agent_execution_results.result_content
 MAX_SUMMARY = 2_000  # characters of job_statistics.last_run_result
@@ -45,8 +45,23 @@ def result_columns(events: Sequence[JobCompleted]) -> dict[str, list[Any]]:
         "error_message": [event.error_message and _text(event.error_message) for event in events],
         "result_content": [content[:MAX_CONTENT] for content in contents],
         "pending_actions_created": [len(event.pending_actions) for event in events],
+        **outcome_columns(events),
         "metadata": [_metadata(event, len(content)) for event, content in zip(events, contents, strict=True)],
         "usage": [msgspec.json.encode(event.usage).decode() for event in events],
+    }
+
+
+def outcome_columns(events: Sequence[JobCompleted]) -> dict[str, list[Any]]:
+    """What runs that succeeded came to. One that does not say so was told by an older executor: `changed`."""
+    outcomes = [
+        event.outcome or ReportedOutcome(status="changed") if event.status == "success" else None
+        for event in events
+    ]
+    return {
+        "outcome_status": [outcome and outcome.status for outcome in outcomes],
+        "outcome_summary": [_text(outcome.summary) if outcome else "" for outcome in outcomes],
+        "outcome_severity": [outcome and outcome.severity for outcome in outcomes],
+        "outcome_fingerprint": [_text(outcome.fingerprint) if outcome else "" for outcome in outcomes],
     }
 
 

@@ -18,23 +18,26 @@ RECORD = """
         INSERT INTO agent_execution_results AS t
             (run_id, context_id, user_id, schedule_id, job_name, agent_name, agent_revision, prompt, result_content,
              status, error_kind, error_message, pending_actions_created, execution_duration_ms, metadata, usage,
-             attempt, trigger, session_id, scheduled_for, started_at, completed_at)
+             outcome_status, outcome_summary, outcome_severity, outcome_fingerprint, attempt, trigger, session_id, scheduled_for, started_at, completed_at)
         SELECT r.run_id, r.context_id, u.id, j.id, r.job_name, r.agent_name, r.agent_revision, r.prompt,
                r.result_content, r.status, r.error_kind, r.error_message, r.pending_actions_created,
-               r.execution_duration_ms, CAST(r.metadata AS jsonb), CAST(r.usage AS jsonb), r.attempt, r.trigger,
-               r.session_id, r.scheduled_for, r.started_at, r.completed_at
+               r.execution_duration_ms, CAST(r.metadata AS jsonb), CAST(r.usage AS jsonb), r.outcome_status,
+               r.outcome_summary, r.outcome_severity, r.outcome_fingerprint, r.attempt, r.trigger, r.session_id,
+               r.scheduled_for, r.started_at, r.completed_at
         FROM unnest(CAST(:run_id AS uuid[]), CAST(:context_id AS uuid[]), CAST(:user_id AS uuid[]),
                     CAST(:schedule_id AS uuid[]), CAST(:job_name AS text[]), CAST(:agent_name AS text[]),
                     CAST(:agent_revision AS int[]), CAST(:prompt AS text[]), CAST(:result_content AS text[]),
                     CAST(:status AS text[]), CAST(:error_kind AS text[]), CAST(:error_message AS text[]),
                     CAST(:pending_actions_created AS int[]), CAST(:execution_duration_ms AS bigint[]),
-                    CAST(:metadata AS text[]), CAST(:usage AS text[]), CAST(:attempt AS int[]),
+                    CAST(:metadata AS text[]), CAST(:usage AS text[]),
+                    CAST(:outcome_status AS text[]), CAST(:outcome_summary AS text[]),
+                    CAST(:outcome_severity AS text[]), CAST(:outcome_fingerprint AS text[]), CAST(:attempt AS int[]),
                     CAST(:trigger AS text[]), CAST(:session_id AS uuid[]), CAST(:scheduled_for AS timestamptz[]),
                     CAST(:started_at AS timestamptz[]), CAST(:completed_at AS timestamptz[]))
             AS r (run_id, context_id, user_id, schedule_id, job_name, agent_name, agent_revision, prompt,
                   result_content, status, error_kind, error_message, pending_actions_created,
-                  execution_duration_ms, metadata, usage, attempt, trigger, session_id, scheduled_for, started_at,
-                  completed_at)
+                  execution_duration_ms, metadata, usage, outcome_status, outcome_summary, outcome_severity,
+                  outcome_fingerprint, attempt, trigger, session_id, scheduled_for, started_at, completed_at)
         JOIN contexts c ON c.id = r.context_id
         LEFT JOIN scheduled_jobs j ON j.id = r.schedule_id
         LEFT JOIN users u ON u.id = r.user_id
@@ -46,7 +49,9 @@ RECORD = """
             status = excluded.status, error_kind = excluded.error_kind, error_message = excluded.error_message,
             pending_actions_created = excluded.pending_actions_created,
             execution_duration_ms = excluded.execution_duration_ms, metadata = excluded.metadata,
-            usage = excluded.usage, attempt = excluded.attempt, session_id = excluded.session_id,
+            usage = excluded.usage, outcome_status = excluded.outcome_status,
+            outcome_summary = excluded.outcome_summary, outcome_severity = excluded.outcome_severity,
+            outcome_fingerprint = excluded.outcome_fingerprint, attempt = excluded.attempt, session_id = excluded.session_id,
             started_at = excluded.started_at, completed_at = excluded.completed_at
         WHERE excluded.attempt > t.attempt
         RETURNING run_id, (xmax = 0) AS is_new

@@ -83,6 +83,23 @@ async def test_a_member_reads_a_run_with_everything_about_it(person: Person, wor
     assert (await person.get("/runs", status="error"))["items"] == []
 
 
+async def test_runs_are_found_by_what_they_came_to(person: Person, world: World) -> None:
+    context = await person.context()
+    job = await person.job(context)
+    calm, _, _ = await a_run(world, context, job["id"])
+    loud, _, _ = await a_run(world, context, job["id"])
+    statement = (
+        "UPDATE agent_execution_results SET outcome_status = :status, outcome_severity = 'critical',"
+        " outcome_summary = 'Full.', outcome_fingerprint = 'disk' WHERE run_id = :id"
+    )
+    await world.sql(statement, status="nothing", id=UUID(calm))
+    await world.sql(statement, status="needs_attention", id=UUID(loud))
+    [run] = (await person.get("/runs", outcome_status="needs_attention"))["items"]
+    names = ("run_id", "outcome_status", "outcome_severity", "outcome_summary", "outcome_fingerprint")
+    assert [run[name] for name in names] == [loud, "needs_attention", "critical", "Full.", "disk"]
+    assert (await person.get(f"/runs/{calm}"))["outcome_status"] == "nothing"
+
+
 async def test_what_belongs_to_another_tenant_is_not_found_anywhere(
     person: Person, other: Person, world: World
 ) -> None:

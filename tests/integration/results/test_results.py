@@ -12,6 +12,7 @@ from rota_contracts.events import (
     ContentBlock,
     JobCompleted,
     PendingAction,
+    ReportedOutcome,
     ResultRecorded,
     Usage,
 )
@@ -253,3 +254,28 @@ async def test_a_result_outlives_its_job_and_not_its_context(world: World) -> No
     assert (row.run_id, row.schedule_id) == (kept.run_id, None)
     [recorded] = await said(world)
     assert recorded.job_id == kept.job_id
+
+
+async def test_the_outcome_is_stored_in_columns_of_its_own(world: World) -> None:
+    recorder = await a_recorder(world)
+    context = await world.a_context()
+    job = await world.a_job(context)
+    outcome = ReportedOutcome(
+        status="needs_attention", summary="Dis\0k full.", severity="critical", fingerprint="disk"
+    )
+    events = [
+        a_completion(context, job, outcome=outcome),
+        a_completion(context, job),
+        a_completion(context, job, status="error", error_kind="timeout", error_message="x"),
+    ]
+    await recorder.on_job_completed(events)
+    rows = await world.sql(
+        "SELECT run_id, outcome_status, outcome_summary, outcome_severity, outcome_fingerprint"
+        " FROM agent_execution_results"
+    )
+    stored = {row[0]: tuple(row[1:]) for row in rows}
+    assert [stored[event.run_id] for event in events] == [
+        ("needs_attention", "Disk full.", "critical", "disk"),
+        ("changed", "", "info", ""),
+        (None, "", None, ""),
+    ]

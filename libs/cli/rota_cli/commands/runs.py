@@ -7,7 +7,7 @@ import typer
 from rota_cli.client.lookup import context_id, is_id, job_id
 from rota_cli.client.moment import duration, local_time, zone_name
 from rota_cli.client.session import Session, with_session
-from rota_cli.client.view import Column, first_line, show_json
+from rota_cli.client.view import Column, Row, first_line, show_json
 from rota_cli.errors import CliError
 
 app = typer.Typer(help="The results of the jobs.", no_args_is_help=True)
@@ -20,6 +20,9 @@ def list_runs(
     context: Annotated[str | None, typer.Option("--context", "-c", help="Only of this context.")] = None,
     job: Annotated[str | None, typer.Option("--job", "-j", help="Only of this job (id or name).")] = None,
     status: Annotated[str | None, typer.Option(help="Only with this status, e.g. error.")] = None,
+    outcome: Annotated[
+        str | None, typer.Option(help="Only what came to this: changed, nothing, needs_attention or failed.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
 ) -> None:
     """List the results, newest first."""
@@ -27,6 +30,7 @@ def list_runs(
         "context_id": context_id(session.api, context) if context else None,
         "job_id": job_id(session.api, job, context=context) if job else None,
         "status": status,
+        "outcome_status": outcome,
     }
     found = session.api.listing("/runs", limit=limit, **choice)
     columns: list[Column] = [
@@ -34,9 +38,10 @@ def list_runs(
         ("job", lambda run: run.get("job_name")),
         ("agent", lambda run: run.get("agent_name")),
         ("status", lambda run: run["status"]),
+        ("outcome", lambda run: run.get("outcome_status")),
         (f"started ({zone_name()})", lambda run: local_time(run.get("started_at"))),
         ("took", lambda run: duration(run.get("execution_duration_ms"))),
-        ("result", lambda run: first_line(run.get("result_content") or run.get("error_message"))),
+        ("result", lambda run: first_line(_told(run))),
     ]
     session.show_list(found, columns, nothing="there are no runs yet")
 
@@ -71,3 +76,7 @@ def _path(run: str) -> str:
 
 def show_run(session: Session, run: dict[str, Any]) -> None:
     session.show(run, long=("prompt", "error_message", "result_content"))
+
+
+def _told(run: Row) -> object:
+    return run.get("outcome_summary") or run.get("result_content") or run.get("error_message")

@@ -63,4 +63,6 @@ def one_of(column: str, *values: str) -> CheckConstraint:
 
 CHANNELS = ("email", "telegram", "webhook")
 RUN_STATUSES = ("success", "error", "partial")
+OUTCOME_STATUSES = ("changed", "nothing", "needs_attention", "failed")
+SEVERITIES = ("info", "warning", "critical")
 TRIGGERS = ("schedule", "manual", "backfill")

@@ -19,7 +19,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from rota_store.tables.columns import (
+    OUTCOME_STATUSES,
     RUN_STATUSES,
+    SEVERITIES,
     TRIGGERS,
     held_context,
     identity,
@@ -50,6 +52,11 @@ agent_execution_results = Table(
     required("execution_duration_ms", BigInteger),
     required("metadata", JSONB, "'{}'"),
     required("usage", JSONB, "'{}'"),
+    # What a run that succeeded came to; none of the others.
+    Column("outcome_status", Text),
+    required("outcome_summary", default="''"),
+    Column("outcome_severity", Text),
+    required("outcome_fingerprint", default="''"),
     required("attempt", Integer),
     required("trigger"),
     required("session_id", Uuid),
@@ -59,7 +66,12 @@ agent_execution_results = Table(
     instant("created_at", now=True),
     one_of("status", *RUN_STATUSES),
     one_of("trigger", *TRIGGERS),
+    one_of("outcome_status", *OUTCOME_STATUSES),
+    one_of("outcome_severity", *SEVERITIES),
     CheckConstraint("length(result_content) <= 50000", name="result_content_length"),
+    CheckConstraint(
+        "length(outcome_summary) <= 2000 AND length(outcome_fingerprint) <= 200", name="outcome_lengths"
+    ),
     CheckConstraint("pending_actions_created >= 0 AND execution_duration_ms >= 0", name="counts"),
     Index(
         "ix_agent_execution_results_user_id",

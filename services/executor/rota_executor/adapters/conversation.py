@@ -22,6 +22,7 @@ from pydantic_ai.messages import (
 
 from rota_contracts.events import ContentBlock, PendingAction
 from rota_executor.adapters import checkpoint
+from rota_executor.adapters.reporting import reported
 from rota_executor.adapters.session import Session
 from rota_executor.adapters.transcript import entries, turns
 from rota_executor.domain import Content, Outcome, clean
@@ -78,6 +79,7 @@ async def converse(session: Session) -> Outcome:
             result.all_messages(), calls, session.record.usage, skip=begin.skip
         )
         return Outcome("partial", _said_so_far(messages[len(begin.history) :]), pending)
+    session.record.reported = reported(result.all_messages())
     return Outcome("success", _content(result.response, result.output))
 
 

@@ -100,7 +100,7 @@ class Runtime:
                 return await write_report(session)
         session.toolsets = [
             toolset
-            for link in agent.links("model")
+            for link in agent.offered()
             if (toolset := self._toolset(link, guard_of, record)) is not None
         ]
         return await converse(session)

@@ -2,6 +2,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter
+from pydantic import Field
 
 from rota_gateway.api.answers import Answer, Disposition, Instant, State
 from rota_gateway.edge.paging import CurrentPaging, Page
@@ -12,6 +13,8 @@ from rota_gateway.repository import conversations, runs
 router = APIRouter(tags=["runs"], route_class=ApiRoute)
 
 RunStatus = Literal["success", "error", "partial"]
+OutcomeStatus = Literal["changed", "nothing", "needs_attention", "failed"]
+Severity = Literal["info", "warning", "critical"]
 
 
 class Run(Answer):
@@ -35,6 +38,12 @@ class Run(Answer):
     result_content: str
     error_kind: str | None
     error_message: str | None
+    outcome_status: OutcomeStatus | None = Field(
+        description="of a success: what its agent says that it came to; of a plain answer `changed`"
+    )
+    outcome_summary: str = Field(description="one or two sentences of the agent")
+    outcome_severity: Severity | None
+    outcome_fingerprint: str = Field(description="the same for runs that tell of the same thing")
     attempt: int
     execution_duration_ms: int | None
     pending_actions_created: int
@@ -106,10 +115,17 @@ async def list_runs(
     context_id: UUID | None = None,
     job_id: UUID | None = None,
     status: RunStatus | None = None,
+    outcome_status: OutcomeStatus | None = None,
 ) -> Page[Run]:
     """The runs that have a result, newest first."""
     found = await runs.page(
-        unit.connection, paging.after, paging.fetch, context_id=context_id, job_id=job_id, status=status
+        unit.connection,
+        paging.after,
+        paging.fetch,
+        context_id=context_id,
+        job_id=job_id,
+        status=status,
+        outcome_status=outcome_status,
     )
     return paging.page(found, Run.model_validate, key=("created_at", "run_id"))
 

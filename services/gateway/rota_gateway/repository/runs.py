@@ -13,6 +13,7 @@ SELECT = f"""
            r.status, coalesce({STATE}, 'closed') AS state,
            CASE WHEN o.run_id IS NULL THEN 'ran' ELSE o.disposition END AS disposition, o.reason_code, o.reason,
            r.result_content, r.error_kind, r.error_message,
+           r.outcome_status, r.outcome_summary, r.outcome_severity, r.outcome_fingerprint,
            r.attempt, r.execution_duration_ms, r.pending_actions_created, r.usage, r.session_id, r.trigger,
            r.scheduled_for, r.started_at, r.completed_at, r.metadata, r.created_at
     FROM agent_execution_results r
@@ -30,6 +31,7 @@ SELECT_OPEN = f"""
     SELECT w.run_id, j.id AS job_id, j.id AS schedule_id, j.name AS job_name, w.context_id, j.agent_name,
            j.skill_prompt AS prompt, NULL AS status, coalesce({STATE}, 'queued') AS state,
            o.disposition, o.reason_code, o.reason, '' AS result_content, NULL AS error_kind, NULL AS error_message,
+           NULL AS outcome_status, '' AS outcome_summary, NULL AS outcome_severity, '' AS outcome_fingerprint,
            coalesce(o.attempt, 1) AS attempt, NULL AS execution_duration_ms, 0 AS pending_actions_created,
            CAST('{{}}' AS jsonb) AS usage, NULL AS session_id, w.trigger, w.scheduled_for, o.started_at, NULL AS completed_at,
            CAST('{{}}' AS jsonb) AS metadata, w.created_at
@@ -76,6 +78,7 @@ async def page(
     context_id: UUID | None = None,
     job_id: UUID | None = None,
     status: str | None = None,
+    outcome_status: str | None = None,
 ) -> list[Row]:
     """Results, newest first."""
     created_at, run_id = after or (None, None)
@@ -83,6 +86,7 @@ async def page(
         "r.context_id = :context_id": context_id,
         "r.schedule_id = :job_id": job_id,
         "r.status = :status": status,
+        "r.outcome_status = :outcome_status": outcome_status,
         "(r.created_at, r.run_id) < (:created_at, :run_id)": created_at,
     }
     conditions = " AND ".join(["true", *(text for text, value in filters.items() if value is not None)])
@@ -90,7 +94,14 @@ async def page(
         connection,
         f"{SELECT} WHERE {conditions} ORDER BY r.created_at DESC, r.run_id DESC LIMIT :limit",
         limit=limit,
-        **_given(context_id=context_id, job_id=job_id, status=status, created_at=created_at, run_id=run_id),
+        **_given(
+            context_id=context_id,
+            job_id=job_id,
+            status=status,
+            outcome_status=outcome_status,
+            created_at=created_at,
+            run_id=run_id,
+        ),
     )
     return [_plain(one) for one in found]
 

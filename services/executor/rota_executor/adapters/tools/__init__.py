@@ -13,6 +13,7 @@ from rota_executor.adapters.tools import (
     job_notebook,
     machine,
     notification,
+    report_outcome,
     web_page,
 )
 from rota_executor.notices import Notices
@@ -40,3 +41,4 @@ def register(registry: Registry, around: Surroundings) -> None:
     gmail.register(registry, around.gmail)
     job_notebook.register(registry, around.notebooks)
     notification.register(registry, around.notices)
+    report_outcome.register(registry)
