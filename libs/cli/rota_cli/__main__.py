@@ -12,6 +12,7 @@ from rota_cli.commands import (
     credentials,
     cron,
     doctor,
+    grants,
     jobs,
     notifications,
     runs,
@@ -41,6 +42,7 @@ app.add_typer(calendars.app, name="calendars")
 app.add_typer(credentials.app, name="credentials")
 app.add_typer(runs.app, name="runs")
 app.add_typer(approvals.app, name="approvals")
+app.add_typer(grants.app, name="grants")
 app.add_typer(notifications.app, name="notifications")
 
 

@@ -1,12 +1,14 @@
 """What an attempt may do while it is held: read anything; write, once that is in the effect ledger."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 from rota_contracts.tools import ToolDescription
 from rota_executor.attempt import Attempt
 from rota_executor.calls import Credentials, ToolCall
 from rota_executor.errors import LeaseLostError
+from rota_executor.grants import is_granted
 from rota_executor.repository import Repository
 
 
@@ -15,6 +17,10 @@ class Authority:
         self._attempt = attempt
         self._repository = repository
         self._credentials = credentials
+
+    async def is_granted(self, tool: ToolDescription, arguments: Mapping[str, Any], call_id: str) -> bool:
+        """Whether a standing grant covers a call that would be asked for; a use of it is then taken."""
+        return await is_granted(self._repository.grants, self._attempt, tool, arguments, call_id)
 
     @contextlib.asynccontextmanager
     async def call(self, tool: ToolDescription, call_id: str) -> AsyncIterator[ToolCall]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
+from uuid import UUID
 
 import msgspec
 
@@ -52,6 +53,7 @@ class Record:
     transcript: list[dict[str, str]] = field(default_factory=list)
     usage: Usage = Usage()  # noqa: RUF009  immutable
     model: str | None = None
+    agent_id: UUID | None = None
     agent_revision: int | None = None
     # What its agent said that it came to.
     reported: ReportedOutcome | None = None

@@ -60,3 +60,64 @@ def test_what_cannot_be_asked_for_names_the_remedy(gateway: Gateway, rota: Rota)
     said = rota("approvals", "approve", ACTION["id"], "--arguments", "[1]")
     assert (said.code, "JSON object" in said.err) == (1, True)
     assert gateway.asked == []
+
+
+GRANT: dict[str, Any] = {
+    "id": "88888888-8888-4888-8888-888888888888",
+    "job_name": "Report",
+    "agent_name": "clerk",
+    "agent_revision": 2,
+    "tool_name": "http_request",
+    "arguments": {"url": {"match": "exact", "value": "https://example.org"}, "body": {"match": "any"}},
+    "other_arguments": "any",
+    "state": "void",
+    "reason": "The prompt of the job was changed.",
+    "uses": 2,
+    "max_uses": 5,
+    "note": "",
+    "expires_at": "2026-12-22T12:00:00Z",
+}
+
+
+def test_a_call_is_approved_for_good(gateway: Gateway, rota: Rota) -> None:
+    gateway.answer("GET", PATH, ACTION)
+    gateway.answer("POST", f"{PATH}/approve", {**ACTION, "status": "approved"})
+    approve = ("approvals", "approve", ACTION["id"])
+    assert rota(*approve, "--always").code == 0
+    assert gateway.asked[-1][3] == {"note": "", "grant": {}}
+    assert rota(*approve, "--fix", "url", "--days", "7", "--uses", "5").code == 0
+    assert gateway.asked[-1][3]["grant"] == {
+        "arguments": {"url": {"match": "exact", "value": "https://example.org"}},
+        "other_arguments": "any",
+        "expires_in_days": 7,
+        "max_uses": 5,
+    }
+    said = rota(*approve, "--fix", "method")
+    assert (said.code, "no argument 'method'" in said.err) == (1, True)
+
+
+def test_grants_are_listed_with_what_became_of_them_and_revoked(gateway: Gateway, rota: Rota) -> None:
+    gateway.items("/grants", GRANT)
+    said = rota("grants", "list")
+    assert said.code == 0, said.err
+    for text in ('"url":"https://example.org"', "and any others", "2 of 5", "void", "was changed"):
+        assert text in said.out
+    gateway.answer("DELETE", f"/grants/{GRANT['id']}", None)
+    assert rota("grants", "revoke", GRANT["id"]).out == f"revoked grant {GRANT['id']}\n"
+
+
+def test_a_grant_is_given_before_anything_asked(gateway: Gateway, rota: Rota) -> None:
+    gateway.answer("POST", "/grants", GRANT)
+    job = "99999999-9999-4999-8999-999999999999"
+    said = rota(
+        "grants", "add", job, "http_request", "--arguments", '{"url": "https://b.org"}', "--uses", "1"
+    )
+    assert said.code == 0, said.err
+    assert gateway.asked[-1][3] == {
+        "job_id": job,
+        "tool_name": "http_request",
+        "arguments": {"url": {"match": "exact", "value": "https://b.org"}},
+        "other_arguments": "none",
+        "note": "",
+        "max_uses": 1,
+    }

@@ -115,6 +115,8 @@ TENANT_TABLES = [
     "run_cancellations",
     "approval_decisions",
     "run_resumptions",
+    "approval_grants",
+    "grant_uses",
     "tool_effects",
     "agent_revisions",
     "notification_requests",
@@ -186,6 +188,15 @@ async def fill(world: World, context: UUID, job: UUID) -> None:
         VALUES (:r, :r, :c, 'denied')
         """,
         "INSERT INTO run_resumptions (run_id, attempt, context_id, scheduled_for) VALUES (:r, 1, :c, now())",
+        """
+        INSERT INTO approval_grants (id, context_id, job_id, prompt_hash, agent_id, agent_name,
+                                     agent_revision, tool_name, tool_hash, pattern, expires_at)
+        VALUES (:r, :c, :j, '', :r, 'a', 1, 't', '', '{}', now())
+        """,
+        """
+        INSERT INTO grant_uses (grant_id, number, context_id, run_id, attempt, call_id)
+        VALUES (:r, 1, :c, :r, 1, '1')
+        """,
     ):
         needed = {name: value for name, value in values.items() if f":{name}" in statement}
         await world.sql(statement, **needed)

@@ -9,6 +9,7 @@ from rota_cli.client.lookup import context_id, is_id
 from rota_cli.client.moment import local_time, zone_name
 from rota_cli.client.session import Session, with_session
 from rota_cli.client.view import Column
+from rota_cli.commands.grant_options import Days, Uses, fixed, json_object, terms
 from rota_cli.errors import CliError
 
 app = typer.Typer(help="Calls of tools that wait for a person.", no_args_is_help=True)
@@ -57,16 +58,26 @@ def approve(
     arguments: Annotated[
         str | None, typer.Option(help="Instead of those of the model, as a JSON object.")
     ] = None,
+    always: Annotated[
+        bool, typer.Option("--always", help="Allow the same call to later runs of the job as well.")
+    ] = False,
+    fix: Annotated[
+        list[str] | None,
+        typer.Option(help="Allow calls with the same value of this argument, whatever the others are."),
+    ] = None,
+    days: Days = None,
+    uses: Uses = None,
 ) -> None:
     """Let the call be made; the run goes on when nothing of it waits any more."""
     body: dict[str, Any] = {"note": note}
     if arguments is not None:
-        try:
-            body["arguments"] = msgspec.json.decode(arguments, type=dict[str, Any])
-        except msgspec.DecodeError as error:
-            raise CliError(
-                f"--arguments is no JSON object: {error}", remedy='write it like \'{"url": "https://…"}\''
-            ) from error
+        body["arguments"] = json_object("--arguments", arguments)
+    grant = terms(days=days, uses=uses)
+    if fix:
+        made = body.get("arguments") or session.api.get(_path(action))["arguments"]
+        grant |= fixed(made, fix)
+    if always or grant:
+        body["grant"] = grant
     _tell(session, session.api.post(f"{_path(action)}/approve", body))
 
 

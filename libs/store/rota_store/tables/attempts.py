@@ -6,12 +6,14 @@ from sqlalchemy import (
     Column,
     DateTime,
     Double,
+    ForeignKey,
     Index,
     Integer,
     Interval,
     PrimaryKeyConstraint,
     Table,
     Text,
+    UniqueConstraint,
     Uuid,
     text,
 )
@@ -113,6 +115,24 @@ tool_effects = Table(
     PrimaryKeyConstraint("run_id", "attempt", "call_id"),
     one_of("state", "started", "done", "failed"),
     Index("ix_tool_effects_context_id", "context_id"),
+)
+
+# Calls that a standing grant covered. The numbers of a grant's uses go up without a gap, and say how many
+# there were; of old ones the last is kept.
+grant_uses = Table(
+    "grant_uses",
+    metadata,
+    Column("grant_id", Uuid, ForeignKey("approval_grants.id", ondelete="CASCADE")),
+    Column("number", Integer),
+    of_context(),
+    required("run_id", Uuid),
+    required("attempt", Integer),
+    required("call_id"),
+    Column("used_at", DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()")),
+    PrimaryKeyConstraint("grant_id", "number"),
+    UniqueConstraint("run_id", "attempt", "call_id"),
+    Index("ix_grant_uses_context_id", "context_id"),
+    Index("ix_grant_uses_used_at", "used_at"),
 )
 
 # What a run wants people told. A notification takes its id: told once, however often it is read.

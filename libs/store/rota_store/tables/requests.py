@@ -8,9 +8,11 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     PrimaryKeyConstraint,
     Table,
     Text,
+    UniqueConstraint,
     Uuid,
     text,
 )
@@ -74,6 +76,37 @@ approval_decisions = Table(
     CheckConstraint("arguments IS NULL OR decision = 'approved'", name="arguments_of_what_is_approved"),
     Index("ix_approval_decisions_run_id", "run_id"),
     Index("ix_approval_decisions_context_id", "context_id"),
+)
+
+# Calls that need not be asked for again, for as long as nothing changes of what the grant is bound to.
+approval_grants = Table(
+    "approval_grants",
+    metadata,
+    identity(),
+    of_context(),
+    Column("job_id", Uuid, ForeignKey("scheduled_jobs.id", ondelete="CASCADE"), nullable=False),
+    # SHA-256 of the job's prompt, and of the tool as it was announced.
+    required("prompt_hash", LargeBinary),
+    required("agent_id", Uuid),
+    required("agent_name"),
+    required("agent_revision", Integer),
+    required("tool_name"),
+    required("tool_hash", LargeBinary),
+    # rota_contracts.grants.Pattern
+    required("pattern", JSONB),
+    Column("max_uses", Integer),
+    required("note", default="''"),
+    # The call that was approved with it.
+    Column("action_id", Uuid),
+    Column("created_by", Uuid, ForeignKey("users.id", ondelete="SET NULL")),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()")),
+    required("expires_at", DateTime(timezone=True)),
+    Column("revoked_by", Uuid, ForeignKey("users.id", ondelete="SET NULL")),
+    instant("revoked_at"),
+    UniqueConstraint("action_id"),
+    CheckConstraint("max_uses >= 1", name="max_uses"),
+    Index("ix_approval_grants_context_id", "context_id", text("created_at DESC")),
+    Index("ix_approval_grants_job_id", "job_id", "tool_name"),
 )
 
 # Attempts that parked and whose calls are all decided upon: the run goes on.

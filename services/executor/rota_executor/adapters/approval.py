@@ -35,6 +35,8 @@ class Authority(Protocol):
 
     def call(self, tool: ToolDescription, call_id: str) -> AbstractAsyncContextManager[ToolCall]: ...
 
+    async def is_granted(self, tool: ToolDescription, arguments: Mapping[str, Any], call_id: str) -> bool: ...
+
 
 @dataclass(frozen=True)
 class Guard:
@@ -43,6 +45,12 @@ class Guard:
     policy: Policy
     authority: Authority
     timeout_seconds: float | None
+
+    async def may_call(self, tool: Tool, arguments: Mapping[str, Any], call_id: str) -> bool:
+        """Whether a call that nobody approved may be made: by the policy, else by a standing grant."""
+        if self.policy == "ask":
+            return await self.authority.is_granted(tool.description, arguments, call_id)
+        return self.policy == "auto"
 
     async def call(self, tool: Tool, arguments: Mapping[str, Any], call_id: str) -> str:
         """Calls the tool, whatever the policy: the only way to one.
@@ -107,10 +115,11 @@ class ApprovalToolset(AbstractToolset[None]):
     ) -> Any:
         if self.guard.policy == "deny":
             raise ToolFailed(f"The tool {name!r} is not allowed for this agent. Go on without it.")
-        if self.guard.policy == "ask" and not ctx.tool_call_approved:
+        call_id = ctx.tool_call_id or name
+        if not (ctx.tool_call_approved or await self.guard.may_call(self.tool, tool_args, call_id)):
             raise ApprovalRequired
         try:
-            return await self.guard.call(self.tool, tool_args, ctx.tool_call_id or name)
+            return await self.guard.call(self.tool, tool_args, call_id)
         except ToolError as error:
             if isinstance(error.__cause__, SIGNALS):
                 raise error.__cause__ from None

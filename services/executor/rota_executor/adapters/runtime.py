@@ -43,7 +43,7 @@ class Runtime:
             RunError: there is none; the message is for people.
 
         """
-        record.model, record.agent_revision = agent.model, agent.revision
+        record.model, record.agent_id, record.agent_revision = agent.model, agent.id, agent.revision
         if agent.system_prompt:
             record.transcript.append(entry("system", agent.system_prompt))
         model: Model | None = None

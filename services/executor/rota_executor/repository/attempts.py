@@ -10,6 +10,7 @@ from rota_contracts.events import JobDue
 from rota_contracts.ids import session_id_for
 from rota_executor.deadline import Terms
 from rota_executor.repository import resumptions
+from rota_executor.repository.grants import Grants
 from rota_executor.repository.notebooks import Note, write_notes
 from rota_executor.resumption import Resumption
 from rota_store import Database
@@ -88,6 +89,7 @@ class Repository:
     def __init__(self, database: Database, terms: Terms) -> None:
         self._database = database
         self._terms = terms
+        self.grants = Grants(database)
 
     async def enter(self, executor: str) -> None:
         """Begins the lease of a new executor."""

@@ -5,10 +5,13 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Body
+from pydantic import Field
 
 from rota_contracts.events import ApprovalDecided
 from rota_gateway.api.answers import Answer, Instant
 from rota_gateway.api.fields import Description, Input, JsonObject
+from rota_gateway.api.grant_fields import ApprovalGrant
+from rota_gateway.api.grants import give_with_approval
 from rota_gateway.domain.checks import argument_problems
 from rota_gateway.edge.paging import CurrentPaging, Page
 from rota_gateway.edge.unit import ApiRoute, CurrentUnit, Unit
@@ -40,12 +43,16 @@ class Approval(Answer):
     note: str
     decided_by: UUID | None
     decided_at: Instant | None
+    grant_id: UUID | None = Field(description="the standing grant that came with the approval")
 
 
 class Approve(Input):
     note: Description = ""
     # Instead of those that the model gave; as they are, when left out.
     arguments: JsonObject | None = None
+    grant: ApprovalGrant | None = Field(
+        default=None, description="also allows further calls of the job; {} those with just these arguments"
+    )
 
 
 class Deny(Input):
@@ -78,17 +85,22 @@ async def approve(
 ) -> Approval:
     """The call may be made. When it was the last one that its run waited for, the run goes on."""
     asked = asked or Approve()
-    return await _decide(unit, action_id, "approved", asked.note, asked.arguments)
+    return await _decide(unit, action_id, "approved", asked.note, asked.arguments, asked.grant)
 
 
 @router.post("/approvals/{action_id}/deny")
 async def deny(action_id: UUID, unit: CurrentUnit, asked: Annotated[Deny | None, Body()] = None) -> Approval:
     """The call is not made, and the model is told so with the note; the run goes on as after an approval."""
-    return await _decide(unit, action_id, "denied", (asked or Deny()).note, None)
+    return await _decide(unit, action_id, "denied", (asked or Deny()).note)
 
 
 async def _decide(
-    unit: Unit, action_id: UUID, decision: str, note: str, arguments: Mapping[str, Any] | None
+    unit: Unit,
+    action_id: UUID,
+    decision: str,
+    note: str,
+    arguments: Mapping[str, Any] | None = None,
+    grant: ApprovalGrant | None = None,
 ) -> Approval:
     action = await _found(unit, action_id)
     await access.require(unit.connection, action["context_id"], "write")
@@ -106,6 +118,9 @@ async def _decide(
         note=note.strip(),
         arguments=arguments,
     )
+    if grant is not None:
+        approved = action["arguments"] if arguments is None else arguments
+        await give_with_approval(unit, action, grant, approved, note)
     if await approvals.resume(unit.connection, action) and action["job_id"]:
         unit.hints.append(
             ApprovalDecided(context_id=action["context_id"], job_id=action["job_id"], run_id=action["run_id"])

@@ -21,10 +21,11 @@ SELECT = f"""
            p.tool_call_id, p.tool_name, CAST(p.arguments AS text) AS arguments,
            {STATUS} AS status, p.expires_at, p.created_at,
            CAST(d.arguments AS text) AS approved_arguments, coalesce(d.note, '') AS note, d.decided_by, d.decided_at,
-           r.scheduled_for, r.attempt
+           g.id AS grant_id, r.scheduled_for, r.attempt, r.agent_revision, r.prompt
     FROM pending_actions p
     JOIN agent_execution_results r ON r.run_id = p.run_id
     LEFT JOIN approval_decisions d ON d.action_id = p.id
+    LEFT JOIN approval_grants g ON g.action_id = p.id
 """
 
 

@@ -1,6 +1,6 @@
 """PostgreSQL's clock, which is the one that counts."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rota_gateway.repository.connection import Connection, row
 
@@ -10,3 +10,7 @@ async def now(connection: Connection) -> datetime:
     assert found is not None
     moment: datetime = found["now"]
     return moment
+
+
+async def in_days(connection: Connection, days: int) -> datetime:
+    return await now(connection) + timedelta(days=days)
