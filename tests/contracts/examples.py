@@ -1,6 +1,7 @@
 """One event of each type, with every field set."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from rota_contracts.events import (
     JobPaused,
     JobSnapshot,
     JobStarted,
+    ModelUsage,
     NotificationRequested,
     NotificationSent,
     PendingAction,
@@ -91,7 +93,24 @@ EXAMPLES: dict[str, Event] = {
             error_message="The mailbox did not answer.",
             warnings=["A tool was left out."],
             pending_actions=[ACTION],
-            usage=Usage(requests=2, input_tokens=900, output_tokens=40, tool_calls=1),
+            usage=Usage(
+                requests=2,
+                input_tokens=900,
+                output_tokens=40,
+                tool_calls=1,
+                cost_usd=Decimal("0.0033"),
+                unpriced_requests=1,
+            ),
+            model_usage=[
+                ModelUsage(
+                    model="anthropic:claude-sonnet-4-5",
+                    requests=2,
+                    input_tokens=900,
+                    output_tokens=40,
+                    cost_usd=Decimal("0.0033"),
+                    unpriced_requests=1,
+                )
+            ],
             tool="clock",
             agent_revision=4,
             model="local:smollm2",

@@ -30,6 +30,7 @@ def test_the_defaults_are_the_same_on_both_sides() -> None:
     loaded = parse(json.dumps({**saved, "id": str(uuid4())}))
     assert loaded == Agent(id=loaded.id, name="a", model="ollama:qwen3", system_prompt="")
     assert Limits().request_limit == agent_fields.Limits().request_limit
+    assert Limits().repeated_calls_limit == agent_fields.Limits().repeated_calls_limit
 
 
 def test_the_agents_that_ship_are_linked_with_tools_that_exist_and_only_read() -> None:

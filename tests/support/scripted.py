@@ -1,18 +1,21 @@
 """Models whose words are exact: a plug-in of the executor (EXECUTOR_PLUGINS=tests.support.scripted).
 
 The name of a model is its script: `scripted:noop`, `scripted:says:<text>` and so on, a function below each.
+Those of `paid` cost a dollar for a million tokens in and two for a million out; of `priceless` nobody knows.
 """
 
 import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 
 from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart, ToolReturnPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 from rota_executor.adapters.registry import Registry
+from rota_prices import FREE, FlatPrice
 
 ANSWER = "All is well."
 BLOCKS = ("First block.", "Second block.")
@@ -22,7 +25,9 @@ Script = Callable[[Messages, AgentInfo, str], Awaitable[ModelResponse]]
 
 
 def register(registry: Registry) -> None:
-    registry.add_models("scripted", model)
+    registry.add_models("scripted", model, price=FREE)
+    registry.add_models("paid", model, price=FlatPrice(Decimal(1), Decimal(2)))
+    registry.add_models("priceless", model)
 
 
 def model(script: str) -> FunctionModel:

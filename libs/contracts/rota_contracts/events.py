@@ -6,6 +6,7 @@ carries a secret; what is long lives in PostgreSQL and is referred to by id.
 
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
@@ -30,6 +31,7 @@ ErrorKind = Literal[
     "timeout",
     "cancelled",
     "lost",  # the executors that held the run died
+    "limit",  # a limit of the run or a budget was reached
     "interrupted",  # the executor died after the run had begun to write; a person decides
     "internal",
 ]
@@ -197,6 +199,21 @@ class Usage(Struct, frozen=True, kw_only=True):
     input_tokens: Count = 0
     output_tokens: Count = 0
     tool_calls: Count = 0
+    # As far as prices are known, with all attempts that it went on from; null where none is.
+    cost_usd: Decimal | None = None
+    # Requests that nobody knows the price of.
+    unpriced_requests: Count = 0
+
+
+class ModelUsage(Struct, frozen=True, kw_only=True):
+    """What one attempt spent on one model, named as it is configured."""
+
+    model: str
+    requests: Count = 0
+    input_tokens: Count = 0
+    output_tokens: Count = 0
+    cost_usd: Decimal | None = None
+    unpriced_requests: Count = 0
 
 
 class ReportedOutcome(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -237,6 +254,8 @@ class JobCompleted(AttemptEvent, frozen=True, kw_only=True):
     warnings: list[str] = []
     pending_actions: list[PendingAction] = []
     usage: Usage = Usage()
+    # Of this attempt alone.
+    model_usage: list[ModelUsage] = []
     agent_revision: int | None = None
     model: str | None = None
     owner_id: UUID | None = None

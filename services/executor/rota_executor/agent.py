@@ -1,5 +1,6 @@
 """An agent as it is configured: read fresh for every run, checked when it is read."""
 
+from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
@@ -38,6 +39,15 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     input_tokens_limit: int | None = None
     output_tokens_limit: int | None = None
     total_tokens_limit: int | None = None
+    # US dollars.
+    cost_limit: Decimal | None = None
+    # The same tool, called with the same arguments.
+    repeated_calls_limit: int | None = 5
+
+    @property
+    def has_token_limit(self) -> bool:
+        limits = (self.input_tokens_limit, self.output_tokens_limit, self.total_tokens_limit)
+        return any(limit is not None for limit in limits)
 
 
 class Agent(Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from rota_contracts.events import (
     ErrorKind,
     JobCompleted,
     JobDue,
+    ModelUsage,
     PendingAction,
     ReportedOutcome,
     RunStatus,
@@ -26,7 +27,7 @@ Content = str | list[ContentBlock]
 
 # Trying again changes nothing about these.
 PERMANENT_KINDS: frozenset[ErrorKind] = frozenset(
-    {"agent_not_found", "invalid_configuration", "blocked", "cancelled", "lost", "interrupted"}
+    {"agent_not_found", "invalid_configuration", "blocked", "cancelled", "lost", "interrupted", "limit"}
 )
 # NATS takes messages of 1 MiB. In JSON a character may take six bytes; results keeps 50,000 characters.
 MAX_CONTENT = 60_000
@@ -52,6 +53,7 @@ class Record:
     warnings: list[str] = field(default_factory=list)
     transcript: list[dict[str, str]] = field(default_factory=list)
     usage: Usage = Usage()  # noqa: RUF009  immutable
+    model_usage: list[ModelUsage] = field(default_factory=list)
     model: str | None = None
     agent_id: UUID | None = None
     agent_revision: int | None = None
@@ -209,6 +211,7 @@ def completed(
             for action in outcome.pending_actions
         ],
         usage=record.usage,
+        model_usage=record.model_usage,
         agent_revision=record.agent_revision,
         model=record.model,
         owner_id=event.job.owner_id,

@@ -30,6 +30,12 @@ class BlockedRunError(RunError, PermanentError):
         self.cause = cause
 
 
+class LimitReachedError(RunError, PermanentError):
+    """A limit of the run, or a budget, lets it go no further."""
+
+    kind = "limit"
+
+
 class InterruptedRunError(RunError, PermanentError):
     kind = "interrupted"
 

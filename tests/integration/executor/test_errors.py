@@ -226,14 +226,6 @@ async def test_a_configuration_that_cannot_be_understood_says_where(stage: Stage
     assert "$.examples[0]" in assert_for_people(completed)
 
 
-async def test_a_limit_of_the_agent_stops_the_run(stage: Stage) -> None:
-    await stage.an_agent(
-        "scripted:calls:recorded", limits={"request_limit": 1}, tools=[{"tool_name": "recorded"}]
-    )
-    completed = await stage.ran()
-    assert "reached a limit of its agent" in assert_for_people(completed)
-
-
 async def test_one_bad_agent_does_not_disturb_the_runs_beside_it(stage: Stage) -> None:
     await stage.an_agent()
     await stage.world.an_agent(name="bad", context_id=stage.context_id, model="nonsense")

@@ -71,7 +71,7 @@ async def converse(session: Session) -> Outcome:
         finally:
             session.record.transcript += entries(messages[begin.skip :])
             session.note_usage()
-    session.note_model(result.response.model_name)
+    session.note_model()
     if isinstance(result.output, DeferredToolRequests):
         pending = _pending(result.output)
         calls = [one.tool_call_id for one in pending]
@@ -99,6 +99,7 @@ def _beginning(session: Session) -> _Beginning:
         return _Beginning(prompt_with_facts(session), examples, len(examples))
     kept = checkpoint.read(session.resumption)
     session.spent = checkpoint.spent(kept)
+    session.meter.before = kept.usage
     answers = checkpoint.answers(kept, session.resumption.decisions)
     return _Beginning(None, checkpoint.history_of(kept), kept.skip, answers)
 

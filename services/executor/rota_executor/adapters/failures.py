@@ -21,6 +21,7 @@ from pydantic_ai.exceptions import (
 from pydantic_ai.models import Model
 from pydantic_ai.models.fallback import FallbackModel
 
+from rota_executor.adapters.limits import limit_reached
 from rota_executor.errors import (
     BlockedRunError,
     InternalRunError,
@@ -51,9 +52,7 @@ def run_error(error: Exception, name: str, model: Model | None) -> RunError:
     if isinstance(error, ModelAPIError):
         return ModelFailedError(_answered(error, name))
     if isinstance(error, UsageLimitExceeded):
-        return ModelFailedError(
-            f"The run reached a limit of its agent and was stopped: {first_sentence(error)}."
-        )
+        return limit_reached(error)
     if isinstance(error, UnexpectedModelBehavior):
         return ModelFailedError(f"The model {name!r} gave no usable answer: {reason(error)}.")
     if isinstance(error, UserError):

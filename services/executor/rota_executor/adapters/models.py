@@ -4,7 +4,7 @@ The client library of a provider is imported when a model of it is first used.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -15,6 +15,9 @@ from rota_executor.adapters.failures import unusable_model
 from rota_executor.adapters.persistent import PersistentModel
 from rota_executor.adapters.registry import Registry
 from rota_executor.errors import BlockedRunError, RunError
+from rota_prices import Price, price_of
+
+Metered = Callable[[str, Model], Model]
 
 SHORT_PATIENCE_SECONDS = 5.0
 
@@ -38,8 +41,16 @@ class Models:
         self._open = AsyncExitStack()
         self._building = asyncio.Lock()
 
-    async def model(self, name: str, fallbacks: Sequence[str] = ()) -> tuple[Model, list[str]]:
+    def prices(self, names: Iterable[str]) -> dict[str, Price | None]:
+        """What models cost: as whoever adds them says, else as the list of prices does."""
+        return {name: self._price(name) for name in names}
+
+    async def model(
+        self, name: str, fallbacks: Sequence[str] = (), *, metered: Metered = lambda _, model: model
+    ) -> tuple[Model, list[str]]:
         """The model of that name, answering through the first of `fallbacks` that works when it fails.
+
+        Each of them is as `metered` makes it, which gets its name.
 
         Returns:
             The model, and why some of the names are left out.
@@ -51,21 +62,29 @@ class Models:
         models, problems = [], []
         for one in (name, *fallbacks):
             try:
-                models.append(await self._one(one))
+                models.append((one, await self._one(one)))
             except RunError as error:
                 problems.append(error)
         if not models:
             raise problems[0]
         *before, last = models
         # Who can ask another model does not wait long for one.
-        chain = [PersistentModel(one, patience_seconds=SHORT_PATIENCE_SECONDS) for one in before]
-        usable = [*chain, PersistentModel(last)]
+        chain = [
+            metered(one, PersistentModel(model, patience_seconds=SHORT_PATIENCE_SECONDS))
+            for one, model in before
+        ]
+        usable = [*chain, metered(last[0], PersistentModel(last[1]))]
         left_out = [str(problem) for problem in problems]
         return (FallbackModel(*usable) if before else usable[0]), left_out
 
     async def aclose(self) -> None:
         self._kept.clear()
         await self._open.aclose()
+
+    def _price(self, name: str) -> Price | None:
+        prefix = name.partition(":")[0]
+        own = self._registry.model_price(prefix)
+        return own if own or self._registry.model_factory(prefix) else price_of(name)
 
     async def _one(self, name: str) -> Model:
         if name not in self._kept:

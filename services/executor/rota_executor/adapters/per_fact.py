@@ -44,7 +44,7 @@ async def write_report(session: Session) -> Outcome:
         sentences = await writer.sentences()
     finally:
         session.note_usage()
-    session.note_model(None)
+    session.note_model()
     if writer.replaced:
         total = sum(not fact.is_failure for fact in facts)
         session.record.warnings.append(f"{writer.replaced} of {total} sentences are the plain facts.")

@@ -16,6 +16,7 @@ from rota_contracts.tools import ToolDescription
 from rota_executor.adapters.arguments import Checker, checker_of
 from rota_executor.calls import ToolCall
 from rota_executor.errors import InvalidConfigurationError
+from rota_prices import Price
 
 log = logs.logger(__name__)
 
@@ -51,6 +52,7 @@ class Registry:
     def __init__(self) -> None:
         self._tools: dict[str, Tool] = {}
         self._models: dict[str, ModelFactory] = {}
+        self._prices: dict[str, Price] = {}
         self._source = OWN
 
     def add_tool(self, description: ToolDescription, run: ToolFunction) -> None:
@@ -68,9 +70,11 @@ class Registry:
             )
         self._tools[name] = Tool(description, run, self._source)
 
-    def add_models(self, prefix: str, factory: ModelFactory) -> None:
+    def add_models(self, prefix: str, factory: ModelFactory, *, price: Price | None = None) -> None:
         """Models named `prefix:rest` are made by `factory(rest)`, which may block."""
         self._models[prefix] = factory
+        if price is not None:
+            self._prices[prefix] = price
 
     def tool(self, name: str) -> Tool | None:
         return self._tools.get(name)
@@ -80,6 +84,9 @@ class Registry:
 
     def model_factory(self, prefix: str) -> ModelFactory | None:
         return self._models.get(prefix)
+
+    def model_price(self, prefix: str) -> Price | None:
+        return self._prices.get(prefix)
 
     def model_prefixes(self) -> list[str]:
         return list(self._models)

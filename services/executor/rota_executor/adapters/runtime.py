@@ -12,10 +12,13 @@ from rota_contracts.events import Usage
 from rota_executor.adapters import approval, failures
 from rota_executor.adapters.approval import Authority, Guard
 from rota_executor.adapters.conversation import converse
+from rota_executor.adapters.limits import require_enforceable
+from rota_executor.adapters.metering import Meter
 from rota_executor.adapters.models import Models
 from rota_executor.adapters.per_fact import write_report
 from rota_executor.adapters.prefetch import GuardOf, prefetched, unknown_tool
 from rota_executor.adapters.registry import Registry, Tool
+from rota_executor.adapters.repetition import counted
 from rota_executor.adapters.session import Session
 from rota_executor.adapters.transcript import entry
 from rota_executor.agent import Agent, ToolLink
@@ -48,9 +51,14 @@ class Runtime:
             record.transcript.append(entry("system", agent.system_prompt))
         model: Model | None = None
         try:
-            model, left_out = await self.models.model(agent.model, agent.fallback_models)
+            prices = self.models.prices([agent.model, *agent.fallback_models])
+            require_enforceable(agent, prices)
+            meter = Meter(agent, prices)
+            model, left_out = await self.models.model(
+                agent.model, agent.fallback_models, metered=meter.metered
+            )
             record.warnings += left_out
-            return await self._answer(agent, model, begin, record, authority)
+            return await self._answer(Session(agent, model, record, meter), begin, authority)
         except Exception as error:
             said = failures.run_error(error, agent.model, model)
             if isinstance(said, InternalRunError):
@@ -84,25 +92,26 @@ class Runtime:
             told = f"The tool {name!r} failed: {error}."
             return Outcome("error", error.answer, error_kind=error.kind, error_message=told)
 
-    async def _answer(
-        self, agent: Agent, model: Model, begin: str | Resumption, record: Record, authority: Authority
-    ) -> Outcome:
+    async def _answer(self, session: Session, begin: str | Resumption, authority: Authority) -> Outcome:
+        agent, record = session.agent, session.record
+
         def guard_of(link: ToolLink, tool: Tool) -> Guard:
             own = tool.description.timeout_seconds
             return Guard(link.policy or tool.description.policy, authority, own or self.tool_timeout_seconds)
 
         if isinstance(begin, Resumption):
-            session = Session(agent, model, record, resumption=begin)
+            session.resumption = begin
         else:
-            facts = await prefetched(agent.links("prefetch"), self.registry, guard_of, record)
-            session = Session(agent, model, record, begin, facts)
+            session.prompt = begin
+            session.facts = await prefetched(agent.links("prefetch"), self.registry, guard_of, record)
             if agent.style == "per_fact":
                 return await write_report(session)
-        session.toolsets = [
+        toolsets = [
             toolset
             for link in agent.offered()
             if (toolset := self._toolset(link, guard_of, record)) is not None
         ]
+        session.toolsets = counted(toolsets, agent.limits.repeated_calls_limit)
         return await converse(session)
 
     def _toolset(self, link: ToolLink, guard_of: GuardOf, record: Record) -> AbstractToolset[None] | None:

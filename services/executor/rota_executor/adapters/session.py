@@ -9,6 +9,8 @@ from pydantic_ai.toolsets import AbstractToolset
 from pydantic_ai.usage import RunUsage, UsageLimits
 
 from rota_contracts.events import Usage
+from rota_executor.adapters.limits import usage_limits
+from rota_executor.adapters.metering import Meter
 from rota_executor.adapters.prefetch import Fact
 from rota_executor.agent import Agent
 from rota_executor.domain import Record
@@ -20,6 +22,7 @@ class Session:
     agent: Agent
     model: Model
     record: Record
+    meter: Meter
     prompt: str = ""
     facts: Sequence[Fact] = ()
     toolsets: Sequence[AbstractToolset[None]] = ()
@@ -35,14 +38,7 @@ class Session:
 
     @property
     def limits(self) -> UsageLimits:
-        limits = self.agent.limits
-        return UsageLimits(
-            request_limit=limits.request_limit,
-            tool_calls_limit=limits.tool_calls_limit,
-            input_tokens_limit=limits.input_tokens_limit,
-            output_tokens_limit=limits.output_tokens_limit,
-            total_tokens_limit=limits.total_tokens_limit,
-        )
+        return usage_limits(self.agent.limits)
 
     def note_usage(self) -> None:
         """Keeps in the record what was spent, also when the run then fails."""
@@ -51,10 +47,11 @@ class Session:
             input_tokens=self.spent.input_tokens,
             output_tokens=self.spent.output_tokens,
             tool_calls=self.spent.tool_calls,
+            cost_usd=self.meter.cost_usd,
+            unpriced_requests=self.meter.unpriced_requests,
         )
+        self.record.model_usage = self.meter.spent
 
-    def note_model(self, answered: str | None) -> None:
+    def note_model(self) -> None:
         """Keeps which of the configured models answered."""
-        names = [self.agent.model, *self.agent.fallback_models]
-        by = [name for name in names if answered and name.partition(":")[2] == answered]
-        self.record.model = (by or names)[0]
+        self.record.model = self.meter.answered or self.agent.model

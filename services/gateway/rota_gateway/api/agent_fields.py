@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializ
 
 from rota_gateway.api.fields import (
     Description,
+    Dollars,
     Input,
     JsonObject,
     Label,
@@ -61,6 +62,7 @@ Grounding = Annotated[
     Field(description="numbers: each number of the answer must stand in the prompt or in what a tool said"),
 ]
 Limit = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Repeated = Annotated[int, Field(ge=2, le=1_000_000)]
 
 
 class Example(Input):
@@ -91,6 +93,13 @@ class Limits(Input):
     input_tokens_limit: Limit | None = None
     output_tokens_limit: Limit | None = None
     total_tokens_limit: Limit | None = None
+    cost_limit: Dollars | None = Field(
+        default=None,
+        description="US dollars; a model whose price nobody knows needs a limit of tokens beside it",
+    )
+    repeated_calls_limit: Repeated | None = Field(
+        default=5, description="so many calls of one tool with the same arguments end the run"
+    )
 
 
 class ModelSettings(BaseModel):

@@ -3,10 +3,11 @@
 import json
 import re
 import unicodedata
+from decimal import Decimal
 from math import isfinite
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 # Text may have several lines; nothing else that a terminal or a mail would act upon.
 LINE_BREAKS = frozenset("\n\r\t")
@@ -95,6 +96,10 @@ def is_email(value: str) -> bool:
     return EMAIL.fullmatch(value) is not None
 
 
+def _plain_amount(amount: Decimal) -> str:
+    return f"{amount.normalize():f}"
+
+
 Trimmed = BeforeValidator(trimmed)
 Name = Annotated[str, Field(min_length=1, max_length=255), Trimmed, AfterValidator(_name)]
 Label = Annotated[str, Field(min_length=1, max_length=255), Trimmed]
@@ -104,3 +109,9 @@ PromptContext = Annotated[str, Field(max_length=5000), AfterValidator(text)]
 # Blank only where something else says what to do.
 Prompt = PromptContext
 JsonObject = Annotated[dict[str, Any], AfterValidator(plain_json), AfterValidator(small)]
+# Written as text, as the answers have it: no amount is rounded on its way.
+Dollars = Annotated[
+    Decimal,
+    Field(strict=False, gt=0, le=1_000_000, max_digits=13, decimal_places=6),
+    PlainSerializer(_plain_amount, return_type=str),
+]

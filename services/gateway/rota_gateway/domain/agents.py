@@ -6,15 +6,17 @@ from typing import Any
 
 from rota_contracts.tools import Policy, ToolDescription
 from rota_gateway.domain.checks import Problem, argument_problems
+from rota_prices import is_listed, price_of
 
 MAX_NAMED = 10
+TOKEN_LIMITS = ("input_tokens_limit", "output_tokens_limit", "total_tokens_limit")
 
 
 def problems(
     agent: Mapping[str, Any], tools: Mapping[str, ToolDescription], providers: Collection[str]
 ) -> list[Problem]:
     """Everything that is wrong with a definition, given what the executors have announced."""
-    found = list(_models(agent, providers))
+    found = [*_models(agent, providers), *_limits(agent)]
     seen: set[str] = set()
     for index, link in enumerate(agent["tools"]):
         found += _link(f"tools[{index}]", link, tools, seen)
@@ -52,6 +54,20 @@ def _models(agent: Mapping[str, Any], providers: Collection[str]) -> Iterator[Pr
         elif model in seen:
             yield Problem(field, f"{model!r} is asked already: name another, or leave it out")
         seen.add(model)
+
+
+def _limits(agent: Mapping[str, Any]) -> Iterator[Problem]:
+    """What a plug-in's models cost only the executor knows: it refuses the run where nobody does."""
+    limits = agent["limits"]
+    if limits.get("cost_limit") is None or any(limits.get(name) is not None for name in TOKEN_LIMITS):
+        return
+    for model in (agent["model"], *agent["fallback_models"]):
+        if is_listed(model) and price_of(model) is None:
+            yield Problem(
+                "limits.cost_limit",
+                f"nobody knows what {model!r} costs: add a limit of tokens (total_tokens_limit), "
+                "or name another model",
+            )
 
 
 def _link(
