@@ -70,15 +70,17 @@ class Agent(Struct, frozen=True, kw_only=True):
     def offered(self) -> list[ToolLink]:
         """The tools that its model may call: those linked, and the one that reports the outcome.
 
-        That one is left out where a link denies it, where what the model must call is settled, and of models
-        that run on this machine: the embedded one calls no tool by itself.
+        That one is left out where a link denies it, where what the model must call is settled, where its
+        limits leave no room for a call, and of models that run on this machine: the embedded one calls no
+        tool by itself.
         """
         linked = [
             link for link in self.links("model") if (link.tool_name, link.policy) != (REPORT_OUTCOME, "deny")
         ]
         is_linked = any(link.tool_name == REPORT_OUTCOME for link in self.tools)
         is_local = any(name.startswith("local:") for name in (self.model, *self.fallback_models))
-        if is_linked or is_local or self.model_settings.get("tool_choice", "auto") != "auto":
+        has_room = self.limits.request_limit != 1 and self.limits.tool_calls_limit != 0
+        if is_linked or is_local or not has_room or self.model_settings.get("tool_choice", "auto") != "auto":
             return linked
         return [*linked, ToolLink(tool_name=REPORT_OUTCOME)]
 

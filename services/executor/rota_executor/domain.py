@@ -21,6 +21,8 @@ from rota_contracts.events import (
     Usage,
 )
 from rota_contracts.ids import session_id_for
+from rota_contracts.transcript import Entry
+from rota_executor.transcript import Transcript
 
 Verdict = Literal["ended", "stale", "elsewhere"]
 Content = str | list[ContentBlock]
@@ -51,7 +53,7 @@ class Record:
     """What is known of a run while it goes on, and stays known when it fails."""
 
     warnings: list[str] = field(default_factory=list)
-    transcript: list[dict[str, str]] = field(default_factory=list)
+    transcript: Transcript = field(default_factory=Transcript)
     usage: Usage = Usage()  # noqa: RUF009  immutable
     model_usage: list[ModelUsage] = field(default_factory=list)
     model: str | None = None
@@ -290,16 +292,36 @@ def without(hidden: Redactor, value: Any) -> Any:
     return value
 
 
-def bounded_transcript(messages: list[dict[str, str]]) -> list[dict[str, str]]:
-    """The first and the last messages of a conversation, each cut; what is left out is said in between."""
-    if len(messages) > MAX_TRANSCRIPT_MESSAGES:
+def bounded_transcript(entries: Sequence[Entry], hidden: Redactor) -> list[Entry]:
+    """The first and the last entries, each cut and with its position; what is left out is said in between."""
+    numbered = [
+        msgspec.structs.replace(entry, position=number) for number, entry in enumerate(entries, start=1)
+    ]
+    if len(numbered) > MAX_TRANSCRIPT_MESSAGES:
         tail = MAX_TRANSCRIPT_MESSAGES // 2
         head = MAX_TRANSCRIPT_MESSAGES - tail - 1
-        left_out = len(messages) - head - tail
-        note = {"role": "system", "content": f"({left_out} messages are not kept)"}
-        messages = [*messages[:head], note, *messages[-tail:]]
-    limit = min(MAX_TRANSCRIPT_CONTENT, MAX_TRANSCRIPT // max(1, len(messages)))
-    return [{"role": message["role"], "content": clean(message["content"])[:limit]} for message in messages]
+        text = f"({len(numbered) - head - tail} messages are not kept)"
+        note = Entry(role="system", content=text, position=head + 1)
+        numbered = [*numbered[:head], note, *numbered[-tail:]]
+    limit = min(MAX_TRANSCRIPT_CONTENT, MAX_TRANSCRIPT // max(1, len(numbered)))
+    return [told_entry(entry, hidden, limit) for entry in numbered]
+
+
+def told_entry(entry: Entry, hidden: Redactor, limit: int) -> Entry:
+    """As it may be kept and said: cut, without what is hidden; of arguments that are longer none."""
+
+    def text(value: str | None) -> str | None:
+        return None if value is None else without(hidden, clean(value))[:limit]
+
+    is_long = entry.arguments is not None and len(entry.content) > limit
+    return msgspec.structs.replace(
+        entry,
+        content=text(entry.content),
+        model=text(entry.model),
+        tool_name=text(entry.tool_name),
+        tool_call_id=text(entry.tool_call_id),
+        arguments=None if is_long else without(hidden, clean(entry.arguments)),
+    )
 
 
 def ids(event: JobDue) -> dict[str, str | int]:

@@ -35,7 +35,7 @@ class _Entry:
     def ended(self) -> Ended:
         event = self.attempt.event
         record = self.attempt.record
-        said = [] if self.is_plain else bounded_transcript(without(record.hidden, record.transcript))
+        said = [] if self.is_plain else bounded_transcript(record.transcript.entries, record.hidden)
         return Ended(
             self.attempt.key,
             encode_payload(self.completed).decode(),

@@ -100,10 +100,19 @@ CONVERSE = """
         SELECT session_id, context_id, run_id, agent_name FROM attempts
         ON CONFLICT DO NOTHING RETURNING session_id
     )
-    INSERT INTO conversation_messages (session_id, position, role, content)
-    SELECT b.session_id, m.position, m.message ->> 'role', coalesce(m.message ->> 'content', '')
+    INSERT INTO conversation_messages
+        (session_id, position, role, content, started_at, duration_ms, input_tokens, output_tokens, model, tool_name,
+         tool_call_id, arguments, status)
+    SELECT b.session_id, coalesce(m.position, m.number), m.role, coalesce(m.content, ''), m.started_at, m.duration_ms,
+           m.input_tokens, m.output_tokens, m.model, m.tool_name, m.tool_call_id, m.arguments, m.status
     FROM begun b JOIN attempts a USING (session_id)
-    CROSS JOIN LATERAL jsonb_array_elements(a.transcript) WITH ORDINALITY AS m (message, position)
+    CROSS JOIN LATERAL ROWS FROM (
+        jsonb_to_recordset(a.transcript) AS (
+            position int, role text, content text, started_at timestamptz, duration_ms bigint, input_tokens bigint,
+            output_tokens bigint, model text, tool_name text, tool_call_id text, arguments jsonb, status text)
+    ) WITH ORDINALITY AS m (
+        position, role, content, started_at, duration_ms, input_tokens, output_tokens, model, tool_name, tool_call_id,
+        arguments, status, number)
     ON CONFLICT DO NOTHING
 """
 

@@ -286,6 +286,36 @@ def test_disabling_carries_the_reason(gateway: Gateway, rota: Rota) -> None:
     ]
 
 
+def test_a_transcript_tells_what_each_call_took(gateway: Gateway, rota: Rota) -> None:
+    gateway.answer("GET", f"/runs/{RUN}", {**_run(), "session_id": JOB})
+    messages = [
+        {"role": "user", "content": "Look."},
+        {
+            "role": "assistant",
+            "content": "clock({})",
+            "model": "afar",
+            "duration_ms": 1200,
+            "input_tokens": 90,
+            "output_tokens": 4,
+        },
+        {"role": "tool", "content": "clock: no", "tool_name": "clock", "duration_ms": 20, "status": "failed"},
+    ]
+    gateway.answer("GET", f"/conversations/{JOB}", {"messages": messages})
+    said = rota("runs", "show", RUN, "--transcript")
+    assert said.out.splitlines() == [
+        *("user", "Look.", ""),
+        *("assistant (afar, 1.2 s, 90 tokens in, 4 out)", "clock({})", ""),
+        *("tool clock (20 ms, failed)", "clock: no", ""),
+    ]
+
+
+def test_a_run_without_a_transcript_says_what_to_do(gateway: Gateway, rota: Rota) -> None:
+    gateway.answer("GET", f"/runs/{RUN}", {**_run(), "session_id": None})
+    said = rota("runs", "show", RUN, "--transcript")
+    assert said.code == 1
+    assert f"rota runs follow {RUN}" in said.err
+
+
 def test_runs_are_filtered_by_the_gateway(gateway: Gateway, rota: Rota) -> None:
     gateway.items("/contexts", {"id": CONTEXT, "name": "home"})
     gateway.items(f"/contexts/{CONTEXT}/jobs", _job(name="look"))

@@ -42,7 +42,7 @@ async def test_tools_wrapped_with_approval(stage: Stage) -> None:
     assert action.tool_call_id
     assert toolbox.calls == []
     row = await stage.attempt(event)
-    assert {"role": "assistant", "content": "recorded({})"} in json.loads(row.transcript)
+    assert "recorded({})" in [one["content"] for one in json.loads(row.transcript)]
 
 
 async def test_a_tool_that_is_denied_is_not_run_and_the_model_is_told(stage: Stage) -> None:

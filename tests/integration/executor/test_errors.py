@@ -105,7 +105,7 @@ async def test_a_model_that_never_answers_is_left_at_the_jobs_timeout(stage: Sta
     assert completed.error_kind == "timeout"
     assert len(remote.requests) == 1
     row = await stage.attempt(event)
-    assert json.loads(row.transcript)[-1] == {"role": "user", "content": "Do it."}
+    assert json.loads(row.transcript)[-1] == {"position": 2, "role": "user", "content": "Do it."}
 
 
 async def test_a_model_that_cannot_be_reached_is_named_with_its_address(

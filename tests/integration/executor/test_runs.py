@@ -21,10 +21,10 @@ async def test_success(stage: Stage) -> None:
     row = await stage.attempt(event)
     assert (row.state, json.loads(row.outcome)["status"]) == ("ended", "success")
     assert await stage.world.sql("SELECT * FROM unpublished_outcomes") == []
-    assert json.loads(row.transcript) == [
-        {"role": "system", "content": "Be brief."},
-        {"role": "user", "content": "Do it."},
-        {"role": "assistant", "content": ANSWER},
+    assert [(one["position"], one["role"], one["content"]) for one in json.loads(row.transcript)] == [
+        (1, "system", "Be brief."),
+        (2, "user", "Do it."),
+        (3, "assistant", ANSWER),
     ]
 
 

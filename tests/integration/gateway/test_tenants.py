@@ -35,8 +35,8 @@ async def a_run(world: World, context: str, job: str) -> tuple[str, str, str]:
         r=run,
     )
     await world.sql(
-        "INSERT INTO conversation_messages (session_id, position, role, content) "
-        "VALUES (:s, 1, 'assistant', 'answer'), (:s, 0, 'user', 'question')",
+        "INSERT INTO conversation_messages (session_id, position, role, content, duration_ms, output_tokens) "
+        "VALUES (:s, 1, 'assistant', 'answer', 900, 4), (:s, 0, 'user', 'question', NULL, NULL)",
         s=session,
     )
     await world.sql(
@@ -78,7 +78,11 @@ async def test_a_member_reads_a_run_with_everything_about_it(person: Person, wor
         ("in_app", "delivered"),
     ]
     talk = await person.get(f"/conversations/{session_id}")
-    assert [message["content"] for message in talk["messages"]] == ["question", "answer"]
+    assert [(one["position"], one["content"]) for one in talk["messages"]] == [(0, "question"), (1, "answer")]
+    assert [(one["duration_ms"], one["output_tokens"]) for one in talk["messages"]] == [
+        (None, None),
+        (900, 4),
+    ]
     assert [one["run_id"] for one in (await person.get("/runs", job_id=job["id"]))["items"]] == [run_id]
     assert (await person.get("/runs", status="error"))["items"] == []
 

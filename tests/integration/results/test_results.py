@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
+import msgspec
 import pytest
 
 from rota_contracts.codec import decode
@@ -17,6 +18,7 @@ from rota_contracts.events import (
     Usage,
 )
 from rota_contracts.streams import DEAD_LETTERS, JOBS, RESULTS, RUNS
+from rota_contracts.transcript import Entry
 from rota_results.handlers import Recorder
 from rota_results.repository import Repository
 from tests.support.attempts import an_ended_attempt, an_unreadable_outcome
@@ -188,6 +190,40 @@ async def test_the_conversation_is_kept(world: World) -> None:
     rows = await world.sql("SELECT * FROM conversation_messages ORDER BY position")
     assert [(row.role, row.content) for row in rows] == [("user", "Look."), ("assistant", "All is well.")]
     assert {row.session_id for row in rows} == {event.session_id}
+
+
+async def test_the_conversation_is_kept_with_the_time_and_tokens_of_each_call(world: World) -> None:
+    recorder = await a_recorder(world)
+    context = await world.a_context()
+    event = a_completion(context, await world.a_job(context))
+    entries = [
+        Entry(position=1, role="user", content="Look."),
+        Entry(
+            position=7,
+            role="assistant",
+            content='post({"a": 1})',
+            started_at=event.started_at,
+            duration_ms=1200,
+            input_tokens=90,
+            output_tokens=4,
+            model="afar",
+            tool_name="post",
+            tool_call_id="call-1",
+            arguments={"a": 1},
+        ),
+        Entry(position=8, role="tool", content="post: no", tool_call_id="call-1", status="denied"),
+    ]
+    await an_ended_attempt(world, event, transcript=msgspec.json.encode(entries).decode())
+    await recorder.on_job_completed([event])
+    rows = await world.sql("SELECT * FROM conversation_messages ORDER BY position")
+    assert [(row.position, row.duration_ms, row.status) for row in rows] == [
+        (1, None, None),
+        (7, 1200, None),
+        (8, None, "denied"),
+    ]
+    call = rows[1]
+    assert (call.started_at, call.input_tokens, call.output_tokens) == (event.started_at, 90, 4)
+    assert (call.model, call.tool_name, json.loads(call.arguments)) == ("afar", "post", {"a": 1})
 
 
 async def test_an_outcome_whose_event_was_lost_is_recorded_from_its_row(world: World) -> None:

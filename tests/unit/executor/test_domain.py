@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rota_chassis.redaction import Redactor
 from rota_contracts.codec import encode_payload
 from rota_contracts.events import ContentBlock, ErrorKind, JobCompleted, JobDue, JobSnapshot, PendingAction
+from rota_contracts.transcript import Entry
 from rota_executor.domain import (
     Outcome,
     Record,
@@ -165,13 +167,37 @@ def test_cut_blocks_keep_their_order_and_the_limit(texts: list[str], limit: int)
 
 
 def test_a_long_transcript_keeps_its_beginning_and_its_end() -> None:
-    messages = [{"role": "user", "content": f"message {number}"} for number in range(1_000)]
-    kept = bounded_transcript(messages)
+    entries = [Entry(role="user", content=f"message {number}") for number in range(1_000)]
+    kept = bounded_transcript(entries, Redactor())
     assert len(kept) == 200
-    assert (kept[0], kept[-1]) == (messages[0], messages[-1])
-    assert {"role": "system", "content": "(801 messages are not kept)"} in kept
+    assert [(one.position, one.content) for one in (kept[0], kept[-1])] == [
+        (1, "message 0"),
+        (1_000, "message 999"),
+    ]
+    assert Entry(role="system", content="(801 messages are not kept)", position=100) in kept
+    assert [one.position for one in kept] == sorted(one.position for one in kept)
 
 
 def test_a_long_message_of_a_transcript_is_cut() -> None:
-    kept = bounded_transcript([{"role": "tool", "content": "x" * 90_000}] * 3)
-    assert [len(message["content"]) for message in kept] == [50_000] * 3
+    kept = bounded_transcript([Entry(role="tool", content="x" * 90_000)] * 3, Redactor())
+    assert [len(entry.content) for entry in kept] == [50_000] * 3
+
+
+def test_a_transcript_keeps_no_secret_in_any_field() -> None:
+    hidden = Redactor()
+    hidden.add(["top-secret-value"])
+    entry = Entry(
+        role="assistant",
+        content="post(top-secret-value)\x00",
+        tool_name="top-secret-value",
+        arguments={"body": ["top-secret-value"]},
+    )
+    [kept] = bounded_transcript([entry], hidden)
+    assert "top-secret" not in repr(kept)
+    assert kept.arguments == {"body": ["[redacted]"]}
+
+
+def test_long_arguments_are_kept_only_as_the_text_that_is_cut() -> None:
+    entry = Entry(role="assistant", content="x" * 90_000, arguments={"body": "x" * 90_000})
+    [kept] = bounded_transcript([entry], Redactor())
+    assert (len(kept.content), kept.arguments) == (50_000, None)

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from rota_executor.agent import REPORT_OUTCOME, Agent, ToolLink
+from rota_executor.agent import REPORT_OUTCOME, Agent, Limits, ToolLink
 
 CLOCK = ToolLink(tool_name="clock")
 
@@ -25,6 +25,8 @@ def test_what_is_linked_and_the_report() -> None:
     [
         {"model": "local:smollm2"},
         {"fallback_models": ["local:smollm2"]},
+        {"limits": Limits(request_limit=1)},
+        {"limits": Limits(tool_calls_limit=0)},
         {"model_settings": {"tool_choice": "required"}},
         {"model_settings": {"tool_choice": "none"}},
         {"model_settings": {"tool_choice": ["clock"]}},

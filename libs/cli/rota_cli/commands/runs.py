@@ -7,6 +7,7 @@ import typer
 from rota_cli.client.lookup import context_id, is_id, job_id
 from rota_cli.client.moment import duration, local_time, zone_name
 from rota_cli.client.session import Session, with_session
+from rota_cli.client.transcript import transcribed
 from rota_cli.client.view import Column, Row, first_line, show_json
 from rota_cli.errors import CliError
 
@@ -48,9 +49,27 @@ def list_runs(
 
 @app.command("show")
 @with_session
-def show(session: Session, run: Annotated[str, typer.Argument(metavar="RUN", help="Its id.")]) -> None:
+def show(
+    session: Session,
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Its id.")],
+    *,
+    transcript: Annotated[
+        bool, typer.Option("--transcript", help="What was said and done, call by call.")
+    ] = False,
+) -> None:
     """Show one result in full."""
-    show_run(session, session.api.get(_path(run)))
+    found = session.api.get(_path(run))
+    if not transcript:
+        show_run(session, found)
+        return
+    if not found.get("session_id"):
+        raise CliError(f"run {run} has no transcript yet", remedy=f"follow it: rota runs follow {run}")
+    conversation = session.api.get(f"/conversations/{found['session_id']}")
+    if session.as_json:
+        show_json(conversation)
+        return
+    for message in conversation["messages"]:
+        print(transcribed(message))
 
 
 @app.command("cancel")

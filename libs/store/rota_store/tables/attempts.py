@@ -85,7 +85,7 @@ run_attempts = Table(
     instant("ended_at"),
     # job.completed as it is published.
     Column("outcome", JSONB),
-    # The messages of the conversation: [{"role": …, "content": …}]
+    # The entries of the conversation: rota_contracts.transcript.
     Column("transcript", JSONB),
     # Of an attempt that parked: what the agent runtime goes on from.
     Column("checkpoint", Text),

@@ -130,9 +130,20 @@ conversation_messages = Table(
     Column("position", Integer),
     required("role"),
     required("content"),
+    # Of a call of the model in the first message of its answer, of one of a tool in its result.
+    instant("started_at"),
+    Column("duration_ms", BigInteger),
+    Column("input_tokens", BigInteger),
+    Column("output_tokens", BigInteger),
+    Column("model", Text),
+    Column("tool_name", Text),
+    Column("tool_call_id", Text),
+    Column("arguments", JSONB),
+    Column("status", Text),
     instant("created_at", now=True),
     PrimaryKeyConstraint("session_id", "position"),
     one_of("role", "system", "user", "assistant", "tool"),
+    one_of("status", "success", "failed", "denied", "interrupted", "retried"),
 )
 
 pending_actions = Table(

@@ -8,6 +8,7 @@ from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter
 from pydantic_ai.usage import RunUsage
 
 from rota_contracts.events import Usage
+from rota_executor.adapters.transcript import Measured
 from rota_executor.resumption import Decision, Resumption
 
 
@@ -18,12 +19,16 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     calls: list[str]
     usage: Usage
     messages: msgspec.Raw
+    measured: Measured = msgspec.field(default_factory=Measured)
 
 
-def keep(messages: Sequence[ModelMessage], calls: Sequence[str], usage: Usage, *, skip: int) -> str:
+def keep(
+    messages: Sequence[ModelMessage], calls: Sequence[str], usage: Usage, measured: Measured, *, skip: int
+) -> str:
     """The JSON of a checkpoint."""
     said = msgspec.Raw(ModelMessagesTypeAdapter.dump_json(list(messages)))
-    return msgspec.json.encode(Checkpoint(skip=skip, calls=list(calls), usage=usage, messages=said)).decode()
+    kept = Checkpoint(skip=skip, calls=list(calls), usage=usage, messages=said, measured=measured)
+    return msgspec.json.encode(kept).decode()
 
 
 def read(resumption: Resumption) -> Checkpoint:

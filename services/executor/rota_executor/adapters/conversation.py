@@ -22,9 +22,10 @@ from pydantic_ai.messages import (
 
 from rota_contracts.events import ContentBlock, PendingAction
 from rota_executor.adapters import checkpoint
+from rota_executor.adapters.driving import Driver
 from rota_executor.adapters.reporting import reported
 from rota_executor.adapters.session import Session
-from rota_executor.adapters.transcript import entries, turns
+from rota_executor.adapters.transcript import Measured, turns
 from rota_executor.domain import Content, Outcome, clean
 from rota_executor.errors import ModelFailedError
 from rota_executor.facts import invented_numbers, report
@@ -56,27 +57,34 @@ async def converse(session: Session) -> Outcome:
     if session.agent.grounding == "numbers":
         runner.output_validator(grounding.check)
     begin = _beginning(session)
+    transcript = session.record.transcript
+    driver = Driver(session.model, transcript, begin.measured, skip=begin.skip)
+    driver.catch_up(begin.history)
+    transcript.resumed = len(transcript.entries) if begin.answers else 0
     with capture_run_messages() as messages:
         try:
-            result = await runner.run(
+            async with runner.iter(
                 begin.prompt,
                 message_history=begin.history or None,
                 deferred_tool_results=begin.answers,
                 usage=session.spent,
                 usage_limits=session.limits,
-            )
+            ) as run:
+                await driver.drive(run)
         except UnexpectedModelBehavior as error:
             grounding.raise_invention(error)
             raise
         finally:
-            session.record.transcript += entries(messages[begin.skip :])
+            driver.catch_up(messages)
             session.note_usage()
+    result = run.result
+    assert result is not None  # it was driven to its end
     session.note_model()
     if isinstance(result.output, DeferredToolRequests):
         pending = _pending(result.output)
         calls = [one.tool_call_id for one in pending]
         session.record.checkpoint = checkpoint.keep(
-            result.all_messages(), calls, session.record.usage, skip=begin.skip
+            result.all_messages(), calls, session.record.usage, begin.measured, skip=begin.skip
         )
         return Outcome("partial", _said_so_far(messages[len(begin.history) :]), pending)
     session.record.reported = reported(result.all_messages())
@@ -89,6 +97,7 @@ class _Beginning(NamedTuple):
     prompt: str | None
     history: list[ModelMessage]
     skip: int
+    measured: Measured
     answers: DeferredToolResults | None = None
 
 
@@ -96,12 +105,12 @@ def _beginning(session: Session) -> _Beginning:
     """A new conversation, or the one that waited for a person."""
     if session.resumption is None:
         examples = turns(session.agent.examples)
-        return _Beginning(prompt_with_facts(session), examples, len(examples))
+        return _Beginning(prompt_with_facts(session), examples, len(examples), Measured())
     kept = checkpoint.read(session.resumption)
     session.spent = checkpoint.spent(kept)
     session.meter.before = kept.usage
     answers = checkpoint.answers(kept, session.resumption.decisions)
-    return _Beginning(None, checkpoint.history_of(kept), kept.skip, answers)
+    return _Beginning(None, checkpoint.history_of(kept), kept.skip, kept.measured, answers)
 
 
 def prompt_with_facts(session: Session) -> str:

@@ -6,10 +6,12 @@ from pydantic_ai import Agent as Runner
 from pydantic_ai.exceptions import UnexpectedModelBehavior
 from pydantic_ai.messages import ModelMessage
 from pydantic_ai.settings import ModelSettings
+from pydantic_ai.usage import RequestUsage
 
+from rota_contracts.transcript import Entry
 from rota_executor.adapters.prefetch import Fact
 from rota_executor.adapters.session import Session
-from rota_executor.adapters.transcript import entry, turns
+from rota_executor.adapters.transcript import Timing, entry, now, turns
 from rota_executor.domain import Outcome
 from rota_executor.errors import InvalidConfigurationError, ToolFailedError
 from rota_executor.facts import is_faithful, report
@@ -74,21 +76,33 @@ class _Writer:
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
         for fact, task in zip(self._session.facts, tasks, strict=True):
-            self._session.record.transcript += [entry("user", fact.text), entry("assistant", task.result())]
-        return [task.result() for task in tasks]
+            self._session.record.transcript.add(entry("user", fact.text), task.result())
+        return [task.result().content for task in tasks]
 
-    async def _sentence(self, fact: Fact) -> str:
+    async def _sentence(self, fact: Fact) -> Entry:
         if fact.is_failure:
-            return fact.text
+            return entry("assistant", fact.text)
+        began, spent = now(), RequestUsage()
+        sentence = await self._written(fact, spent)
+        return entry(
+            "assistant",
+            sentence,
+            Timing.since(began),
+            input_tokens=spent.input_tokens,
+            output_tokens=spent.output_tokens,
+            model=self._session.model.model_name,
+        )
+
+    async def _written(self, fact: Fact, spent: RequestUsage) -> str:
         async with self._slots:
             for temperature in (None, *RETRY_TEMPERATURES):
-                sentence = await self._said(fact.text, temperature)
+                sentence = await self._said(fact.text, temperature, spent)
                 if is_faithful(sentence, fact.text) if self._grounded else sentence:
                     return " ".join(sentence.split())
         self.replaced += 1
         return fact.text
 
-    async def _said(self, fact: str, temperature: float | None) -> str:
+    async def _said(self, fact: str, temperature: float | None, spent: RequestUsage) -> str:
         try:
             result = await self._runner.run(
                 fact,
@@ -99,4 +113,5 @@ class _Writer:
             )
         except UnexpectedModelBehavior:
             return ""  # an empty or broken answer is no sentence
+        spent.incr(result.response.usage)
         return result.output.strip()

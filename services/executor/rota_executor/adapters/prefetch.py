@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from rota_contracts.transcript import CallStatus, Entry
 from rota_executor.adapters.approval import Guard
 from rota_executor.adapters.registry import Registry, Tool
-from rota_executor.adapters.transcript import entry
+from rota_executor.adapters.transcript import Timing, entry, now
 from rota_executor.agent import ToolLink
 from rota_executor.domain import Record
 from rota_executor.errors import ToolError, ToolFailedError
@@ -32,10 +33,19 @@ async def prefetched(
     links: Sequence[ToolLink], registry: Registry, guard_of: GuardOf, record: Record
 ) -> list[Fact]:
     """The facts of all linked tools, in their order; a tool that fails is a fact and a warning."""
-    outputs = await asyncio.gather(*(_output(link, registry, guard_of) for link in links))
+    outputs = await asyncio.gather(*(_timed(link, registry, guard_of) for link in links))
     return [
-        fact for link, output in zip(links, outputs, strict=True) for fact in _facts(link, output, record)
+        fact
+        for link, (output, timing) in zip(links, outputs, strict=True)
+        for fact in _facts(link, output, timing, record)
     ]
+
+
+async def _timed(
+    link: ToolLink, registry: Registry, guard_of: GuardOf
+) -> tuple[str | ToolError | None, Timing]:
+    began = now()
+    return await _output(link, registry, guard_of), Timing.since(began)
 
 
 async def _output(link: ToolLink, registry: Registry, guard_of: GuardOf) -> str | ToolError | None:
@@ -52,7 +62,7 @@ async def _output(link: ToolLink, registry: Registry, guard_of: GuardOf) -> str 
         return error
 
 
-def _facts(link: ToolLink, output: str | ToolError | None, record: Record) -> list[Fact]:
+def _facts(link: ToolLink, output: str | ToolError | None, timing: Timing, record: Record) -> list[Fact]:
     name = link.tool_name
     if output is None:
         record.warnings.append(unknown_tool(name))
@@ -60,10 +70,16 @@ def _facts(link: ToolLink, output: str | ToolError | None, record: Record) -> li
     if isinstance(output, ToolError):
         text = f"the tool {name} failed: {output}"
         record.warnings.append(f"{text[0].upper()}{text[1:]}.")
-        record.transcript.append(entry("tool", text))
+        record.transcript.add(_entry(link, text, timing, "failed"))
         return [Fact(text, is_failure=True)]
-    record.transcript.append(entry("tool", f"{name}: {output}"))
+    record.transcript.add(_entry(link, f"{name}: {output}", timing, "success"))
     return [Fact(text) for text in facts_of(output)]
+
+
+def _entry(link: ToolLink, text: str, timing: Timing, status: CallStatus) -> Entry:
+    return entry(
+        "tool", text, timing, tool_name=link.tool_name, arguments=dict(link.arguments), status=status
+    )
 
 
 def unknown_tool(name: str) -> str:

@@ -48,7 +48,7 @@ class Runtime:
         """
         record.model, record.agent_id, record.agent_revision = agent.model, agent.id, agent.revision
         if agent.system_prompt:
-            record.transcript.append(entry("system", agent.system_prompt))
+            record.transcript.add(entry("system", agent.system_prompt))
         model: Model | None = None
         try:
             prices = self.models.prices([agent.model, *agent.fallback_models])

@@ -95,8 +95,24 @@ class RunDetails(Run):
 
 
 class Message(Answer):
+    """The time and the tokens of a call of the model stand in the first message of its answer; those of a
+    call of a tool in its result, which has the `tool_call_id` of the message that asked for it.
+    """
+
+    position: int
     role: Literal["system", "user", "assistant", "tool"]
     content: str
+    started_at: Instant | None
+    duration_ms: int | None
+    input_tokens: int | None
+    output_tokens: int | None
+    model: str | None
+    tool_name: str | None = Field(description="of a message that asks for a call, and of its result")
+    tool_call_id: str | None
+    arguments: dict[str, Any] | None
+    status: Literal["success", "failed", "denied", "interrupted", "retried"] | None = Field(
+        description="of the result of a tool; `retried`: the model was told to call again"
+    )
 
 
 class Conversation(Answer):

@@ -10,7 +10,7 @@ async def get(connection: Connection, session_id: UUID) -> Row | None:
         """
         SELECT c.session_id, c.run_id, c.context_id, c.agent_name, c.created_at,
             coalesce((
-                SELECT jsonb_agg(jsonb_build_object('role', m.role, 'content', m.content) ORDER BY m.position)
+                SELECT jsonb_agg(to_jsonb(m) ORDER BY m.position)
                 FROM conversation_messages m WHERE m.session_id = c.session_id), '[]') AS messages
         FROM conversations c WHERE c.session_id = :session_id
         """,
