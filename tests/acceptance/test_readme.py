@@ -88,6 +88,7 @@ def test_every_command_and_option_that_it_names_exists() -> None:
         "credentials",
         "grants",
         "jobs",
+        "mcp",
         "notifications",
         "runs",
     }

@@ -14,6 +14,7 @@ from rota_cli.commands import (
     doctor,
     grants,
     jobs,
+    mcp,
     notifications,
     runs,
     tools,
@@ -40,6 +41,7 @@ app.add_typer(jobs.app, name="jobs")
 app.add_typer(agents.app, name="agents")
 app.add_typer(calendars.app, name="calendars")
 app.add_typer(credentials.app, name="credentials")
+app.add_typer(mcp.app, name="mcp")
 app.add_typer(runs.app, name="runs")
 app.add_typer(approvals.app, name="approvals")
 app.add_typer(grants.app, name="grants")

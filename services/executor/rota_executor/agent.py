@@ -64,6 +64,9 @@ class Agent(Struct, frozen=True, kw_only=True):
     revision: int = 1
     tools: list[ToolLink] = []
 
+    def tool_names(self) -> list[str]:
+        return [link.tool_name for link in self.tools]
+
     def links(self, mode: Literal["model", "prefetch"]) -> list[ToolLink]:
         return [link for link in self.tools if link.mode == mode]
 

@@ -35,7 +35,7 @@ class Authority:
         """
         await self._attempt.require_lease()
         if tool.effect == "read" or tool.transactional:
-            yield self._call(call_id)
+            yield self.about(call_id)
             return
         key, record = self._attempt.key, self._attempt.record
         effect = await self._repository.begin_effect(self._attempt.lease.executor, key, call_id, tool.name)
@@ -45,12 +45,12 @@ class Authority:
         state = "failed"
         try:
             await self._attempt.require_lease()  # the answer may have been long on its way
-            yield self._call(call_id)
+            yield self.about(call_id)
             state = "done"
         finally:
             await self._repository.end_effect(key, effect, state)
 
-    def _call(self, call_id: str) -> ToolCall:
+    def about(self, call_id: str) -> ToolCall:
         event, record = self._attempt.event, self._attempt.record
         return ToolCall(
             event.context_id,

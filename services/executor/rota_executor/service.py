@@ -15,20 +15,24 @@ from rota_contracts.streams import DEAD_LETTERS, EXECUTOR, JOBS
 from rota_executor.adapters import tools
 from rota_executor.adapters.credentials import CredentialStore
 from rota_executor.adapters.google import GoogleTokens
+from rota_executor.adapters.mcp import McpServers
 from rota_executor.adapters.models import Models, ModelServers
 from rota_executor.adapters.network import Network
 from rota_executor.adapters.registry import Registry
 from rota_executor.adapters.runtime import Runtime
+from rota_executor.adapters.toolbox import Toolboxes
 from rota_executor.adapters.tools import Surroundings
 from rota_executor.adapters.tools.gmail import Gmail
 from rota_executor.announcing import Announcing
 from rota_executor.deadline import Terms
+from rota_executor.discovering import Discovering
 from rota_executor.handlers import Handlers
 from rota_executor.leases import Leases
 from rota_executor.notices import Notices
 from rota_executor.outbox import Outbox
 from rota_executor.repository import Repository
 from rota_executor.repository.definitions import Definitions
+from rota_executor.repository.mcp import McpRepository
 from rota_executor.repository.notebooks import Notebooks
 from rota_executor.repository.notices import NoticesRepository
 from rota_executor.repository.offers import Offers
@@ -37,6 +41,9 @@ from rota_executor.runs import Runs
 from rota_executor.settings import ExecutorSettings
 from rota_store import Database, keep_retention, opened
 from rota_vault import Vault, keys_of
+
+# How soon the tools of an MCP server that was added can be linked.
+DISCOVER_SECONDS = 1.0
 
 
 @contextlib.asynccontextmanager
@@ -62,7 +69,16 @@ async def wiring(settings: ExecutorSettings, lifetime: Lifetime) -> AsyncIterato
         keys = settings.credential_keys
         vault = Vault(keys_of(keys.get_secret_value())) if keys else None
         credentials = CredentialStore(Definitions(database), vault)
-        runtime = Runtime(registry, models, settings.tool_timeout_seconds, credentials)
+        servers = McpServers(Network(Definitions(database).allowed_hosts), settings.mcp_commands)
+        discovering = Discovering(McpRepository(database), servers, credentials)
+        lifetime.spawn(
+            periodically(
+                discovering.discover, seconds=DISCOVER_SECONDS, stopping=lifetime.stopping, name="discovery"
+            ),
+            "discovery",
+        )
+        toolboxes = Toolboxes(registry, servers, McpRepository(database))
+        runtime = Runtime(toolboxes, models, settings.tool_timeout_seconds, credentials)
         async with contextlib.aclosing(models), _running(settings, lifetime, database, bus, runtime):
             yield
 

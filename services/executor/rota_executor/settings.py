@@ -1,6 +1,9 @@
 """What the executor is told; the only place that reads its environment."""
 
-from pydantic import Field, SecretStr, field_validator
+from typing import Annotated
+
+from pydantic import Field, Json, SecretStr, field_validator
+from pydantic_settings import NoDecode
 
 from rota_chassis.settings import ServiceSettings
 from rota_vault import keys_of
@@ -78,6 +81,11 @@ class ExecutorSettings(ServiceSettings):
         description="modules whose register(registry) adds models and tools, separated by commas",
     )
 
+    mcp_commands: Annotated[Json[dict[str, list[str]]], NoDecode] = Field(
+        default="{}",  # type: ignore[arg-type]  # settings look at defaults as at what they are given
+        validation_alias="EXECUTOR_MCP_COMMANDS",
+        description='MCP servers that contexts may have started: {"files": ["mcp-files", "/srv"]}',
+    )
     credential_keys: SecretStr | None = Field(
         default=None,
         validation_alias="ROTA_CREDENTIAL_KEYS",

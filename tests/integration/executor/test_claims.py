@@ -9,19 +9,22 @@ import pytest
 
 from rota_bus import Delivery, Subscription
 from rota_contracts.streams import EXECUTOR, JOBS
+from rota_executor.adapters.mcp import McpServers
 from rota_executor.adapters.models import Models, ModelServers
 from rota_executor.adapters.runtime import Runtime
+from rota_executor.adapters.toolbox import Toolboxes
 from rota_executor.deadline import Terms
 from rota_executor.handlers import Handlers
 from rota_executor.leases import Leases
 from rota_executor.outbox import Outbox
 from rota_executor.repository import Repository
+from rota_executor.repository.mcp import McpRepository
 from rota_executor.runs import Runs
 from rota_executor.service import registry_of
 from rota_executor.settings import ExecutorSettings
 from tests.integration.executor.conftest import Stage
 from tests.support.eventually import eventually
-from tests.support.toolkit import surroundings
+from tests.support.toolkit import a_network, surroundings
 
 
 @contextlib.asynccontextmanager
@@ -36,7 +39,10 @@ async def handling(stage: Stage) -> AsyncIterator[tuple[Handlers, Subscription]]
     repository = Repository(stage.world.database("executor"), terms)
     leases = Leases(repository, bus, terms, process="here")
     outbox = Outbox(repository, bus.publish, sweep_age_seconds=5)
-    runs = Runs(Runtime(registry, models, 5), repository, leases, outbox, max_losses=3)
+    toolboxes = Toolboxes(
+        registry, McpServers(a_network(), {}), McpRepository(stage.world.database("executor"))
+    )
+    runs = Runs(Runtime(toolboxes, models, 5), repository, leases, outbox, max_losses=3)
     subscription = await bus.subscribe(EXECUTOR, slots=10)
     yield Handlers(repository, leases, runs, bus.publish), subscription
     for attempt in leases.held():

@@ -122,6 +122,9 @@ TENANT_TABLES = [
     "notification_requests",
     "job_notebooks",
     "credentials",
+    "mcp_servers",
+    "mcp_discoveries",
+    "mcp_tools",
 ]
 
 
@@ -175,6 +178,13 @@ async def fill(world: World, context: UUID, job: UUID) -> None:
         """,
         "INSERT INTO job_notebooks (job_id, key, context_id, value, run_id) VALUES (:j, 'k', :c, 'v', :r)",
         "INSERT INTO credentials (context_id, name, kind, sealed) VALUES (:c, 'gmail', 'google', '')",
+        "INSERT INTO mcp_servers (id, context_id, name, transport) VALUES (:n, :c, 'files', 'http')",
+        "INSERT INTO mcp_discoveries (server_id, context_id) VALUES (:n, :c)",
+        """
+        INSERT INTO mcp_tools (server_id, context_id, name, tool, description, effect, parameters, idempotent,
+                               open_world)
+        VALUES (:n, :c, 'files__read', 'read', 'Reads.', 'read', '{}', true, false)
+        """,
         """
         INSERT INTO agent_revisions (agent_id, revision, context_id, name, definition)
         VALUES (:r, 1, :c, 'agent', '{}')

@@ -22,6 +22,9 @@ class Allowing:
     def __init__(self) -> None:
         self.called: list[str] = []
 
+    def about(self, call_id: str) -> ToolCall:
+        raise AssertionError(call_id)
+
     @contextlib.asynccontextmanager
     async def call(self, tool: ToolDescription, call_id: str) -> AsyncIterator[ToolCall]:
         self.called.append(tool.name)

@@ -1,13 +1,23 @@
 """`rota tools`: what agents may be linked with, and jobs may call."""
 
+from typing import Annotated
+
+import typer
+
+from rota_cli.client.lookup import context_id
 from rota_cli.client.session import Session, with_session
 from rota_cli.client.view import Column, Row
 
 
 @with_session
-def tools(session: Session) -> None:
+def tools(
+    session: Session,
+    context: Annotated[
+        str | None, typer.Option("--context", "-c", help="With those of the MCP servers of a context.")
+    ] = None,
+) -> None:
     """List the tools that agents may be linked with, and jobs may call."""
-    found = session.api.get("/tools")
+    found = session.api.get("/tools", context_id=context and context_id(session.api, context))
     columns: list[Column] = [
         ("name", lambda tool: tool["name"]),
         ("effect", lambda tool: tool["effect"]),

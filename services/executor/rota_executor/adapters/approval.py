@@ -37,6 +37,10 @@ class Authority(Protocol):
 
     async def is_granted(self, tool: ToolDescription, arguments: Mapping[str, Any], call_id: str) -> bool: ...
 
+    def about(self, call_id: str) -> ToolCall:
+        """Of what is done for the run, outside of any call of a tool."""
+        ...
+
 
 @dataclass(frozen=True)
 class Guard:

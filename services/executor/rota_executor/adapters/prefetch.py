@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from rota_contracts.transcript import CallStatus, Entry
 from rota_executor.adapters.approval import Guard
-from rota_executor.adapters.registry import Registry, Tool
+from rota_executor.adapters.registry import Tool
+from rota_executor.adapters.toolbox import Toolbox
 from rota_executor.adapters.transcript import Timing, entry, now
 from rota_executor.agent import ToolLink
 from rota_executor.domain import Record
@@ -30,10 +31,10 @@ class Fact(NamedTuple):
 
 
 async def prefetched(
-    links: Sequence[ToolLink], registry: Registry, guard_of: GuardOf, record: Record
+    links: Sequence[ToolLink], tools: Toolbox, guard_of: GuardOf, record: Record
 ) -> list[Fact]:
     """The facts of all linked tools, in their order; a tool that fails is a fact and a warning."""
-    outputs = await asyncio.gather(*(_timed(link, registry, guard_of) for link in links))
+    outputs = await asyncio.gather(*(_timed(link, tools, guard_of) for link in links))
     return [
         fact
         for link, (output, timing) in zip(links, outputs, strict=True)
@@ -42,15 +43,15 @@ async def prefetched(
 
 
 async def _timed(
-    link: ToolLink, registry: Registry, guard_of: GuardOf
+    link: ToolLink, tools: Toolbox, guard_of: GuardOf
 ) -> tuple[str | ToolError | None, Timing]:
     began = now()
-    return await _output(link, registry, guard_of), Timing.since(began)
+    return await _output(link, tools, guard_of), Timing.since(began)
 
 
-async def _output(link: ToolLink, registry: Registry, guard_of: GuardOf) -> str | ToolError | None:
+async def _output(link: ToolLink, tools: Toolbox, guard_of: GuardOf) -> str | ToolError | None:
     """What the tool says, why it says nothing, or None where there is no such tool."""
-    tool = registry.tool(link.tool_name)
+    tool = tools.tool(link.tool_name)
     if tool is None:
         return None
     guard = guard_of(link, tool)

@@ -17,9 +17,10 @@ from rota_executor.adapters.metering import Meter
 from rota_executor.adapters.models import Models
 from rota_executor.adapters.per_fact import write_report
 from rota_executor.adapters.prefetch import GuardOf, prefetched, unknown_tool
-from rota_executor.adapters.registry import Registry, Tool
+from rota_executor.adapters.registry import Tool
 from rota_executor.adapters.repetition import counted
 from rota_executor.adapters.session import Session
+from rota_executor.adapters.toolbox import Toolbox, Toolboxes
 from rota_executor.adapters.transcript import entry
 from rota_executor.agent import Agent, ToolLink
 from rota_executor.calls import Credentials, NoCredentials
@@ -32,7 +33,7 @@ log = logs.logger(__name__)
 
 @dataclass(frozen=True)
 class Runtime:
-    registry: Registry
+    toolboxes: Toolboxes
     models: Models
     tool_timeout_seconds: float
     credentials: Credentials = NoCredentials()  # noqa: RUF009  it holds nothing
@@ -58,7 +59,8 @@ class Runtime:
                 agent.model, agent.fallback_models, metered=meter.metered
             )
             record.warnings += left_out
-            return await self._answer(Session(agent, model, record, meter), begin, authority)
+            async with self.toolboxes.opened(agent.tool_names(), authority.about("connect")) as tools:
+                return await self._answer(Session(agent, model, record, meter), tools, begin, authority)
         except Exception as error:
             said = failures.run_error(error, agent.model, model)
             if isinstance(said, InternalRunError):
@@ -77,22 +79,31 @@ class Runtime:
         """What a tool says, without a model. The caller limits how long it may take.
 
         Raises:
-            InvalidConfigurationError: there is no such tool.
+            RunError: there is no such tool, or its server cannot be reached.
 
         """
-        tool = self.registry.tool(name)
-        if tool is None:
-            known = ", ".join(sorted(tool.name for tool in self.registry.tools()))
+        if tool := self.toolboxes.registry.tool(name):
+            return await self._call(tool, arguments, record, authority)
+        async with self.toolboxes.opened([name], authority.about("connect")) as tools:
+            if tool := tools.tool(name):
+                return await self._call(tool, arguments, record, authority)
+            known = ", ".join(tools.names())
             raise InvalidConfigurationError(f"There is no tool {name!r} here; there are: {known}.")
+
+    async def _call(
+        self, tool: Tool, arguments: Mapping[str, Any], record: Record, authority: Authority
+    ) -> Outcome:
         record.usage = Usage(tool_calls=1)
         try:
             # Whoever made the job said that it is to be called, and how long it may take.
             return Outcome("success", await Guard("auto", authority, None).call(tool, arguments, "call"))
         except ToolError as error:
-            told = f"The tool {name!r} failed: {error}."
+            told = f"The tool {tool.name!r} failed: {error}."
             return Outcome("error", error.answer, error_kind=error.kind, error_message=told)
 
-    async def _answer(self, session: Session, begin: str | Resumption, authority: Authority) -> Outcome:
+    async def _answer(
+        self, session: Session, tools: Toolbox, begin: str | Resumption, authority: Authority
+    ) -> Outcome:
         agent, record = session.agent, session.record
 
         def guard_of(link: ToolLink, tool: Tool) -> Guard:
@@ -103,35 +114,38 @@ class Runtime:
             session.resumption = begin
         else:
             session.prompt = begin
-            session.facts = await prefetched(agent.links("prefetch"), self.registry, guard_of, record)
+            session.facts = await prefetched(agent.links("prefetch"), tools, guard_of, record)
             if agent.style == "per_fact":
                 return await write_report(session)
         toolsets = [
             toolset
             for link in agent.offered()
-            if (toolset := self._toolset(link, guard_of, record)) is not None
+            if (toolset := _toolset(link, tools, guard_of, record)) is not None
         ]
         session.toolsets = counted(toolsets, agent.limits.repeated_calls_limit)
         return await converse(session)
 
-    def _toolset(self, link: ToolLink, guard_of: GuardOf, record: Record) -> AbstractToolset[None] | None:
-        """The tool behind its guard; without it, the run goes on without the tool, never with a bare one."""
-        tool = self.registry.tool(link.tool_name)
-        if tool is None:
-            record.warnings.append(unknown_tool(link.tool_name))
-            return None
-        try:
-            return approval.wrapped(tool, guard_of(link, tool))
-        except Exception as error:  # noqa: BLE001  whatever it is, the tool must not be used unwrapped
-            log.warning(
-                "a tool could not be wrapped",
-                action="wrapping_failed",
-                tool=link.tool_name,
-                error=repr(error),
-                origin=failures.origin(error),
-            )
-            record.warnings.append(
-                f"The tool {link.tool_name!r} could not be put under approval "
-                f"({failures.reason(error)}); the run went on without it."
-            )
-            return None
+
+def _toolset(
+    link: ToolLink, tools: Toolbox, guard_of: GuardOf, record: Record
+) -> AbstractToolset[None] | None:
+    """The tool behind its guard; without it, the run goes on without the tool, never with a bare one."""
+    tool = tools.tool(link.tool_name)
+    if tool is None:
+        record.warnings.append(unknown_tool(link.tool_name))
+        return None
+    try:
+        return approval.wrapped(tool, guard_of(link, tool))
+    except Exception as error:  # noqa: BLE001  whatever it is, the tool must not be used unwrapped
+        log.warning(
+            "a tool could not be wrapped",
+            action="wrapping_failed",
+            tool=link.tool_name,
+            error=repr(error),
+            origin=failures.origin(error),
+        )
+        record.warnings.append(
+            f"The tool {link.tool_name!r} could not be put under approval "
+            f"({failures.reason(error)}); the run went on without it."
+        )
+        return None

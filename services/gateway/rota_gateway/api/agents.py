@@ -77,8 +77,8 @@ async def list_agents(
     if context_id is not None:
         await access.require(unit.connection, context_id, "read")
     found = await agents.page(unit.connection, paging.after, paging.fetch, context_id)
-    known = await tools.every(unit.connection)
-    return paging.page(found, lambda one: _shown(one, known))
+    known = await tools.of_each(unit.connection, (one["context_id"] for one in found))
+    return paging.page(found, lambda one: _shown(one, known[one["context_id"]]))
 
 
 @router.post("/agents", status_code=201)
@@ -97,7 +97,8 @@ async def get_agent(name: str, unit: CurrentUnit, context_id: OfContext = None) 
     """The agent as a job of the context gets it: the context's own, else the one for every context."""
     known = {one["context_id"]: one for one in await _named(unit, name)}
     found = known.get(context_id) or known.get(None)
-    return _shown(found or _only(known, name, context_id), await tools.every(unit.connection))
+    found = found or _only(known, name, context_id)
+    return _shown(found, await tools.every(unit.connection, found["context_id"]))
 
 
 @router.patch("/agents/{name}")
@@ -191,7 +192,8 @@ async def _require_write(unit: Unit, context_id: UUID | None) -> None:
 
 
 async def _checked(unit: Unit, values: dict[str, Any]) -> None:
-    found = problems(values, await tools.every(unit.connection), await tools.providers(unit.connection))
+    known = await tools.every(unit.connection, values["context_id"])
+    found = problems(values, known, await tools.providers(unit.connection))
     if found:
         raise InvalidError([FieldError(*problem) for problem in found])
 
@@ -199,7 +201,7 @@ async def _checked(unit: Unit, values: dict[str, Any]) -> None:
 async def _answer(unit: Unit, agent_id: UUID) -> Agent:
     found = await agents.lock(unit.connection, agent_id)
     assert found is not None
-    return _shown(found, await tools.every(unit.connection))
+    return _shown(found, await tools.every(unit.connection, found["context_id"]))
 
 
 def _shown(agent: Row, known: Mapping[str, ToolDescription]) -> Agent:

@@ -109,7 +109,7 @@ async def _decide(
     if action["status"] != "pending":
         raise ConflictError(_too_late(action))
     if arguments is not None:
-        await _require_fitting(unit, action["tool_name"], arguments)
+        await _require_fitting(unit, action["context_id"], action["tool_name"], arguments)
     await approvals.decide(
         unit.connection,
         action,
@@ -135,9 +135,11 @@ async def _found(unit: Unit, action_id: UUID) -> Row:
     return action
 
 
-async def _require_fitting(unit: Unit, tool_name: str, arguments: Mapping[str, Any]) -> None:
+async def _require_fitting(
+    unit: Unit, context_id: UUID, tool_name: str, arguments: Mapping[str, Any]
+) -> None:
     """The arguments of a person must fit the tool, as far as it is known; the executor looks again."""
-    tool = (await tools.every(unit.connection)).get(tool_name)
+    tool = (await tools.every(unit.connection, context_id)).get(tool_name)
     problems = list(argument_problems(tool.parameters, arguments)) if tool else []
     if problems:
         raise InvalidError([FieldError(problem.field, problem.message) for problem in problems])

@@ -67,8 +67,8 @@ async def list_grants(
     found = await grants.page(
         unit.connection, paging.after, paging.fetch, context_id=context_id, job_id=job_id
     )
-    known = await tools.every(unit.connection)
-    return paging.page(found, lambda grant: _shown(grant, known))
+    known = await tools.of_each(unit.connection, (one["context_id"] for one in found))
+    return paging.page(found, lambda grant: _shown(grant, known[grant["context_id"]]))
 
 
 @router.post("/grants", status_code=201)
@@ -81,7 +81,7 @@ async def create_grant(asked: GrantInput, unit: CurrentUnit) -> Grant:
 @router.get("/grants/{grant_id}")
 async def get_grant(grant_id: UUID, unit: CurrentUnit) -> Grant:
     grant = await _found(unit, grant_id)
-    return _shown(grant, await tools.every(unit.connection))
+    return _shown(grant, await tools.every(unit.connection, grant["context_id"]))
 
 
 @router.get("/grants/{grant_id}/uses")
@@ -138,7 +138,7 @@ async def _given(
         raise ConflictError(f"The job {job['job_name']!r} runs no agent: nothing of it is ever asked for.")
     if action and (why := domain.was_for(action, job)):
         raise ConflictError(f"A grant is for the job as it is now, and {why}. Approve the call alone.")
-    known = await tools.every(unit.connection)
+    known = await tools.every(unit.connection, job["context_id"])
     if (tool := known.get(tool_name)) is None:
         raise InvalidError([FieldError("tool_name", f"no executor has a tool {tool_name!r}")])
     grant_id = await grants.add(

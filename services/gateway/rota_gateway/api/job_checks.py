@@ -20,7 +20,7 @@ async def surroundings(
         raise NotFoundError("context")
     names = {name for definition in definitions for name in definition.get("calendars", [])}
     calls_tools = any({"tool", "arguments", "skill_prompt"} & one.keys() for one in definitions)
-    known = await tools.every(connection) if calls_tools else {}
+    known = await tools.every(connection, context_id) if calls_tools else {}
     return Surroundings(
         now=await clock.now(connection),
         min_period_seconds=context["min_period_seconds"],

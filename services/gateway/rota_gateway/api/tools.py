@@ -1,4 +1,5 @@
 from typing import Any, Literal
+from uuid import UUID
 
 from fastapi import APIRouter
 from pydantic import Field
@@ -6,7 +7,7 @@ from pydantic import Field
 from rota_gateway.api.answers import Answer
 from rota_gateway.edge.paging import Page
 from rota_gateway.edge.unit import ApiRoute, CurrentUnit
-from rota_gateway.repository import tools
+from rota_gateway.repository import access, tools
 
 router = APIRouter(tags=["tools"], route_class=ApiRoute)
 
@@ -23,11 +24,16 @@ class Tool(Answer):
     policy: Literal["auto", "ask", "deny"] = Field(description="where an agent's link says none")
     timeout_seconds: float | None = Field(description="of one call; none: what the executor allows any")
     parameters: dict[str, Any] = Field(description="the JSON Schema of the arguments")
-    source: str = Field(description="rota, or the package that adds it")
+    source: str = Field(description="rota, the package that adds it, or mcp: and the server")
 
 
 @router.get("/tools")
-async def list_tools(unit: CurrentUnit) -> Page[Tool]:
-    """What agents may be linked with, and jobs may call: what the executors have announced."""
-    found = await tools.listed(unit.connection)
+async def list_tools(unit: CurrentUnit, context_id: UUID | None = None) -> Page[Tool]:
+    """What agents may be linked with, and jobs may call: what the executors have announced.
+
+    With a context, also what its MCP servers were found to have.
+    """
+    if context_id is not None:
+        await access.require(unit.connection, context_id, "read")
+    found = await tools.listed(unit.connection, context_id)
     return Page(items=[Tool.model_validate(one) for one in found], next_cursor=None)

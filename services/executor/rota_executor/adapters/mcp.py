@@ -1,0 +1,198 @@
+"""MCP servers: a connection for as long as a run needs it, their tools as ours, behind the same wrapper."""
+
+import asyncio
+import json
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from msgspec import Struct
+
+from rota_chassis import logs
+from rota_contracts.mcp import tool_name
+from rota_contracts.tools import Effect, ToolDescription
+from rota_executor.adapters.failures import reason
+from rota_executor.adapters.network import Network
+from rota_executor.adapters.registry import Tool, ToolFunction
+from rota_executor.adapters.tools.http import signing
+from rota_executor.calls import AnsweredError, ToolCall
+
+if TYPE_CHECKING:
+    from mcp import Client
+    from mcp.client import Transport
+    from mcp.types import CallToolResult
+    from mcp.types import Tool as ServersTool
+
+log = logs.logger(__name__)
+
+# A server that has to be started may have to be fetched first.
+CONNECT_SECONDS = 30.0
+# Between two pieces of what a server says; how long a call may take, its guard says.
+READ_SECONDS = 300.0
+MAX_TOOLS = 500
+MAX_DESCRIPTION = 2_000
+
+
+class Server(Struct, frozen=True, kw_only=True):
+    """As its context configures it; `effects` is what is known better than the server says."""
+
+    id: UUID
+    context_id: UUID
+    name: str
+    generation: int
+    url: str | None = None
+    credential: str | None = None
+    command: str | None = None
+    allowed_tools: list[str] | None = None
+    effects: dict[str, Effect] = {}
+
+
+class UnreachableServerError(Exception):
+    """It cannot be reached, or does not speak the protocol; says why."""
+
+
+class McpServers:
+    """`commands` are those that the operator lets contexts start, by their names."""
+
+    def __init__(self, network: Network, commands: Mapping[str, Sequence[str]]) -> None:
+        self._network = network
+        self._commands = commands
+
+    @asynccontextmanager
+    async def connected(self, server: Server, call: ToolCall) -> AsyncIterator["Connection"]:
+        """A connection; to be left by the task that entered.
+
+        Raises:
+            UnreachableServerError: there is none.
+
+        """
+        from mcp import Client  # noqa: PLC0415  slow, and not needed before
+
+        stack = AsyncExitStack()
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                transport = await self._transport(server, call, stack)
+                client = await stack.enter_async_context(Client(transport, cache=None))
+                tools = await _listed(client)
+        except TimeoutError:
+            await _left(stack, server)
+            raise UnreachableServerError(f"it did not answer within {CONNECT_SECONDS:g} s") from None
+        except Exception as error:
+            await _left(stack, server)
+            raise UnreachableServerError(reason(_first(error), call.hidden)) from error
+        try:
+            yield Connection(server, client, tools)
+        finally:
+            await _left(stack, server)
+
+    async def _transport(self, server: Server, call: ToolCall, stack: AsyncExitStack) -> "Transport":
+        if server.url is None:
+            return self._started(server, stack)
+        from mcp.client.streamable_http import streamable_http_client  # noqa: PLC0415  as above
+
+        headers = {}
+        if server.credential:
+            header, value = await signing(server.credential, server.url, call, self._network)
+            headers[header] = value
+        http = self._network.client(call.context_id, seconds=READ_SECONDS)
+        http.headers.update(headers)
+        await stack.enter_async_context(http)
+        return streamable_http_client(server.url, http_client=http)
+
+    def _started(self, server: Server, stack: AsyncExitStack) -> "Transport":
+        from mcp.client.stdio import StdioServerParameters, stdio_client  # noqa: PLC0415  as above
+
+        command = self._commands.get(server.command or "")
+        if not command:
+            known = ", ".join(sorted(self._commands)) or "none"
+            raise LookupError(
+                f"the operator of the executor lists no command {server.command!r} "
+                f"in EXECUTOR_MCP_COMMANDS; there are: {known}"
+            )
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="rota-mcp-"))
+        # With no more of our environment than where programs are found.
+        return stdio_client(StdioServerParameters(command=command[0], args=list(command[1:]), cwd=folder))
+
+
+class Connection:
+    def __init__(self, server: Server, client: "Client", tools: Sequence["ServersTool"]) -> None:
+        """`offered` are the tools that the context allows, each with what it is called there."""
+        allowed = server.allowed_tools
+        self._server = server
+        self._client = client
+        self.offered = [
+            (described(server, tool), tool.name) for tool in tools if allowed is None or tool.name in allowed
+        ]
+
+    def tools(self) -> dict[str, Tool]:
+        source = f"mcp:{self._server.name}"
+        return {one.name: Tool(one, self._calling(name), source) for one, name in self.offered}
+
+    def _calling(self, name: str) -> ToolFunction:
+        async def call(arguments: Mapping[str, Any], _call: ToolCall) -> str:
+            result = await self._client.call_tool(name, dict(arguments))
+            text = said(result)
+            if result.is_error:
+                raise AnsweredError(text or "the server says that it failed, and not why")
+            return text
+
+        return call
+
+
+def described(server: Server, tool: "ServersTool") -> ToolDescription:
+    """The tool as models and people see it; what its server does not say to only read may write."""
+    hints = tool.annotations
+    effect = server.effects.get(tool.name) or ("read" if hints and hints.read_only_hint else "write")
+    return ToolDescription(
+        name=tool_name(server.name, tool.name),
+        description=(tool.description or tool.title or tool.name)[:MAX_DESCRIPTION],
+        effect=effect,
+        parameters=tool.input_schema,
+        idempotent=bool(hints and hints.idempotent_hint),
+        open_world=not hints or hints.open_world_hint is not False,
+    )
+
+
+def said(result: "CallToolResult") -> str:
+    """What a server answered, as text; of what is none, what it is."""
+    texts = []
+    for block in result.content:
+        text = getattr(block, "text", None)
+        if text is None and (resource := getattr(block, "resource", None)) is not None:
+            text = getattr(resource, "text", None)
+        if text is None:
+            text = f"({getattr(block, 'mime_type', None) or block.type}, which is no text)"
+        texts.append(text)
+    if not texts and result.structured_content is not None:
+        return json.dumps(result.structured_content, ensure_ascii=False)
+    return "\n".join(texts)
+
+
+async def _listed(client: "Client") -> list["ServersTool"]:
+    tools: list[ServersTool] = []
+    cursor: str | None = None
+    while True:
+        page = await client.list_tools(cursor=cursor)
+        tools += page.tools
+        cursor = page.next_cursor
+        if not cursor or len(tools) >= MAX_TOOLS:
+            return tools[:MAX_TOOLS]
+
+
+async def _left(stack: AsyncExitStack, server: Server) -> None:
+    """A server that ends badly must not end the run that is through with it."""
+    try:
+        await stack.aclose()
+    except Exception as error:  # noqa: BLE001  whatever it is, nobody needs the connection any more
+        log.info(
+            "an MCP server was left badly", action="mcp_left", server=server.name, error=repr(_first(error))
+        )
+
+
+def _first(error: BaseException) -> BaseException:
+    """What was the matter, out of the groups that the client's tasks put around it."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,183 @@
+"""Tools of MCP servers: found, put behind the same wrapper as all others, called where they are."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from rota_contracts.mcp import tool_name
+from rota_executor.settings import ExecutorSettings
+from tests.integration.executor.conftest import Stage
+from tests.integration.executor.test_credentials import a_credential
+from tests.support.eventually import eventually
+from tests.support.greenhouse import COMMAND, Greenhouse
+
+TEMPERATURE, WATER = "greenhouse__temperature", "greenhouse__water"
+
+
+def playing(tool: str) -> str:
+    """A model that calls the tool for a bed, and answers with what it says."""
+    return f"scripted:plays:{json.dumps([[tool, {'bed': 3}], '{output}'])}"
+
+
+async def a_server(stage: Stage, url: str | None = None, **columns: Any) -> UUID:
+    values = {
+        "context_id": stage.context_id,
+        "name": "greenhouse",
+        "transport": "http",
+        "url": url,
+        **columns,
+    }
+    names = ", ".join(values)
+    found: UUID = await stage.world.value(
+        f"INSERT INTO mcp_servers ({names}) VALUES ({', '.join(f':{name}' for name in values)}) RETURNING id",
+        **values,
+    )
+    await stage.allow("127.0.0.1")
+    return found
+
+
+async def looked_into(stage: Stage) -> Any:
+    """The discovery, once there is one."""
+
+    async def found() -> Any:
+        rows = await stage.world.sql(
+            "SELECT d.error, s.id FROM mcp_discoveries d JOIN mcp_servers s ON s.id = d.server_id "
+            "WHERE d.generation = s.generation"
+        )
+        return rows[0] if rows else None
+
+    return await eventually(found, what="an executor that looked")
+
+
+async def tools(stage: Stage) -> dict[str, tuple[str, str]]:
+    rows = await stage.world.sql("SELECT name, tool, effect FROM mcp_tools ORDER BY name")
+    return {row.name: (row.tool, row.effect) for row in rows}
+
+
+async def test_the_tools_of_a_server_are_found_and_called_and_what_may_write_asks(stage: Stage) -> None:
+    greenhouse = Greenhouse()
+    async with greenhouse.open() as url, stage.executor():
+        await a_server(stage, url)
+        assert (await looked_into(stage)).error is None
+        assert await tools(stage) == {TEMPERATURE: ("temperature", "read"), WATER: ("water", "write")}
+        await stage.an_agent(
+            playing(TEMPERATURE),
+            tools=[{"tool_name": TEMPERATURE}, {"tool_name": WATER}],
+        )
+        read = await stage.completed(await stage.due())
+        await stage.world.sql(
+            "UPDATE agent_configurations SET model = :model",
+            model=playing(WATER),
+        )
+        asked = await stage.completed(await stage.due())
+        assert greenhouse.watered == []
+        await stage.world.sql("UPDATE agent_tools SET policy = 'auto'")
+        event = await stage.due()
+        written = await stage.completed(event)
+    assert (read.content, read.usage.tool_calls, read.warnings) == ("bed 3 has 21 degrees", 1, [])
+    assert (asked.status, [one.tool_name for one in asked.pending_actions]) == ("partial", [WATER])
+    assert (written.content, greenhouse.watered) == ("bed 3 is wet", [3])
+    effects = await stage.world.sql(
+        "SELECT tool_name, state FROM tool_effects WHERE run_id = :r", r=event.run_id
+    )
+    assert [tuple(one) for one in effects] == [(WATER, "done")]
+
+
+async def test_a_job_calls_a_tool_of_a_server_without_a_model(stage: Stage) -> None:
+    async with Greenhouse().open() as url, stage.executor():
+        await a_server(stage, url)
+        await looked_into(stage)
+        well = await stage.completed(await stage.due(tool=TEMPERATURE, arguments={"bed": 2}))
+        badly = await stage.completed(await stage.due(tool=TEMPERATURE, arguments={"bed": 10}))
+        wrong = await stage.completed(await stage.due(tool=TEMPERATURE, arguments={"bed": "two"}))
+    assert (well.status, well.content) == ("success", "bed 2 has 21 degrees")
+    assert (badly.error_kind, "there is no bed 10" in str(badly.error_message)) == ("tool_error", True)
+    assert wrong.error_kind == "invalid_configuration"
+
+
+async def test_a_server_that_is_away_blocks_its_runs_and_says_so(stage: Stage) -> None:
+    greenhouse = Greenhouse()
+    async with stage.executor():
+        async with greenhouse.open() as url:
+            await a_server(stage, url)
+            await looked_into(stage)
+        await stage.an_agent(playing(TEMPERATURE), tools=[{"tool_name": TEMPERATURE}])
+        completed = await stage.completed(await stage.due())
+    assert (completed.error_kind, completed.error_cause) == ("blocked", "MCP server greenhouse")
+    assert "The MCP server 'greenhouse' cannot be reached" in str(completed.error_message)
+    assert completed.usage.requests == 0
+
+
+async def test_what_the_context_does_not_allow_is_not_offered_and_what_it_knows_better_holds(
+    stage: Stage,
+) -> None:
+    async with Greenhouse().open() as url, stage.executor():
+        await a_server(stage, url, allowed_tools=["temperature"])
+        await stage.world.sql('UPDATE mcp_servers SET effects = \'{"temperature": "write"}\'')
+        await looked_into(stage)
+        await stage.world.sql("UPDATE mcp_servers SET generation = generation + 1")
+        await looked_into(stage)
+        assert await tools(stage) == {TEMPERATURE: ("temperature", "write")}
+        await stage.an_agent(playing(TEMPERATURE), tools=[{"tool_name": TEMPERATURE}])
+        completed = await stage.completed(await stage.due())
+    assert completed.status == "partial"
+
+
+async def test_a_server_is_signed_in_to_with_a_credential_that_is_told_nowhere(stage: Stage) -> None:
+    greenhouse = Greenhouse()
+    async with greenhouse.open() as url, stage.executor():
+        await a_credential(
+            stage,
+            "door",
+            "http",
+            {"value": "Bearer open-sesame-1"},
+            hosts=["127.0.0.1"],
+            header="Authorization",
+        )
+        await a_server(stage, url, credential="door")
+        assert (await looked_into(stage)).error is None
+        assert greenhouse.headers["authorization"] == "Bearer open-sesame-1"
+        await stage.world.sql("UPDATE mcp_servers SET credential = 'window', generation = generation + 1")
+        error = (await looked_into(stage)).error
+    assert error.startswith("there is no credential 'window' in this context")
+
+
+async def test_a_server_at_no_public_address_is_reached_only_where_the_context_allows_it(
+    stage: Stage,
+) -> None:
+    greenhouse = Greenhouse()
+    async with greenhouse.open() as url, stage.executor():
+        await a_server(stage, url)
+        await stage.allow("elsewhere.test")
+        await stage.world.sql("UPDATE mcp_servers SET generation = generation + 1")
+        error = (await looked_into(stage)).error
+    assert "is at no public address" in error
+
+
+async def test_a_program_that_the_operator_lists_is_started_for_a_run(stage: Stage) -> None:
+    commands = json.dumps({"garden": COMMAND})
+    async with stage.executor(EXECUTOR_MCP_COMMANDS=commands):
+        await a_server(stage, transport="stdio", command="garden")
+        assert (await looked_into(stage)).error is None
+        completed = await stage.completed(await stage.due(tool=TEMPERATURE, arguments={"bed": 2}))
+        await stage.world.sql("UPDATE mcp_servers SET command = 'rm', generation = generation + 1")
+        error = (await looked_into(stage)).error
+    assert completed.content == "bed 2 has 21 degrees"
+    assert "lists no command 'rm'" in error
+
+
+def test_names_are_those_that_models_take() -> None:
+    assert tool_name("git", "search_code") == "git__search_code"
+    odd, long = tool_name("git", "search code"), tool_name("git", "s" * 100)
+    assert odd.startswith("git__search_code_")
+    assert odd != tool_name("git", "search.code")
+    assert len(long) == 64
+    assert long != tool_name("git", "s" * 101)
+
+
+@pytest.mark.parametrize("commands", ["rm", '{"a": "rm"}'])
+def test_commands_that_cannot_be_read_stop_the_executor_at_its_start(stage: Stage, commands: str) -> None:
+    with pytest.raises(ValueError, match="EXECUTOR_MCP_COMMANDS"):
+        ExecutorSettings.model_validate(stage.environment(EXECUTOR_MCP_COMMANDS=commands))
