@@ -42,9 +42,7 @@ async def prefetched(
     ]
 
 
-async def _timed(
-    link: ToolLink, tools: Toolbox, guard_of: GuardOf
-) -> tuple[str | ToolError | None, Timing]:
+async def _timed(link: ToolLink, tools: Toolbox, guard_of: GuardOf) -> tuple[str | ToolError | None, Timing]:
     began = now()
     return await _output(link, tools, guard_of), Timing.since(began)
 
