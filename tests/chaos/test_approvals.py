@@ -11,10 +11,14 @@ from tests.support.recorded import WRITES, Execution
 from tests.support.system import System
 
 
-async def a_parked_run(system: System) -> tuple[UUID, dict[str, Any]]:
+async def a_parked_run(system: System, **agent: str) -> tuple[UUID, dict[str, Any]]:
     """The context of a run whose only call, of a tool that writes, waits; and the call."""
     context = await system.many_jobs(1, model=f"recorded:{WRITES}:0:0")
     await give_tool(system, context, WRITES, policy="ask")
+    for column, value in agent.items():
+        await system.world.sql(
+            f"UPDATE agent_configurations SET {column} = :v WHERE context_id = :c", v=value, c=context
+        )
     await system.make_due(context)
 
     async def waiting() -> list[dict[str, Any]]:
@@ -77,5 +81,26 @@ async def test_a_call_that_nobody_decides_upon_in_time_is_not_made(system: Syste
     )
     run = await ended(system, action)
     assert (run["status"], run["attempt"]) == ("success", 2)
+    assert made(system, context) == []
+    assert [one["status"] for one in run["pending_actions"]] == ["expired"]
+
+
+async def test_what_expires_while_everything_is_down_fails_where_that_was_said(system: System) -> None:
+    """Nobody is there when the time is over; once they are back the run ends, and nothing of it is made."""
+    context, action = await a_parked_run(system, approval_expiry_action="fail")
+    assert action["expiry_action"] == "fail"
+    services = ("ticker", "ticker-2", "executor", "executor-2", "results", "notifier")
+    for name in services:
+        system.kill(name)
+    await system.world.sql(
+        "UPDATE pending_actions SET expires_at = now() - interval '1 minute' WHERE id = :id",
+        id=UUID(action["id"]),
+    )
+    late = await system.api.post(f"/api/v1/approvals/{action['id']}/approve", json={})
+    assert (late.status_code, "expired" in late.json()["detail"]) == (409, True)
+    for name in services:
+        system.start(name)
+    run = await ended(system, action)
+    assert (run["status"], run["error_kind"], run["attempt"]) == ("error", "approval_expired", 2)
     assert made(system, context) == []
     assert [one["status"] for one in run["pending_actions"]] == ["expired"]

@@ -18,7 +18,9 @@ def fields(struct: type[msgspec.Struct]) -> set[str]:
 
 
 def test_the_executor_reads_every_field_that_can_be_saved() -> None:
-    theirs = {"description", "context_id", "max_concurrent_runs"}  # of people, of the gateway, of the ticker
+    # Of people, of the gateway, of the ticker, of results.
+    theirs = {"description", "context_id", "max_concurrent_runs"}
+    theirs |= {"approval_expiry_seconds", "approval_expiry_action"}
     assert fields(Agent) == (set(AgentInput.model_fields) - theirs) | {"id", "revision"}
     assert fields(Limits) == set(agent_fields.Limits.model_fields)
     assert fields(Example) == set(agent_fields.Example.model_fields)

@@ -33,6 +33,7 @@ ErrorKind = Literal[
     "lost",  # the executors that held the run died
     "limit",  # a limit of the run or a budget was reached
     "interrupted",  # the executor died after the run had begun to write; a person decides
+    "approval_expired",  # nobody decided in time on a call, and the job wants the run to fail then
     "internal",
 ]
 
@@ -346,7 +347,7 @@ class NotificationSent(Event, frozen=True, kw_only=True):
     IDENTITY = ("notification_id", "channel")
     notification_id: UUID
     run_id: UUID
-    category: Literal["success", "error", "approval_needed", "paused", "message"]
+    category: Literal["success", "error", "approval_needed", "approval_reminder", "paused", "message"]
     channel: Literal["email", "telegram", "webhook"]
     outcome: Literal["delivered", "failed", "unknown", "suppressed"]
 

@@ -29,7 +29,16 @@ Content = str | list[ContentBlock]
 
 # Trying again changes nothing about these.
 PERMANENT_KINDS: frozenset[ErrorKind] = frozenset(
-    {"agent_not_found", "invalid_configuration", "blocked", "cancelled", "lost", "interrupted", "limit"}
+    {
+        "agent_not_found",
+        "invalid_configuration",
+        "blocked",
+        "cancelled",
+        "lost",
+        "interrupted",
+        "limit",
+        "approval_expired",
+    }
 )
 # NATS takes messages of 1 MiB. In JSON a character may take six bytes; results keeps 50,000 characters.
 MAX_CONTENT = 60_000

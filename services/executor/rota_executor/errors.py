@@ -40,6 +40,10 @@ class InterruptedRunError(RunError, PermanentError):
     kind = "interrupted"
 
 
+class ApprovalExpiredError(RunError, PermanentError):
+    kind = "approval_expired"
+
+
 class CancelledRunError(RunError, PermanentError):
     kind = "cancelled"
 

@@ -172,6 +172,7 @@ class Runs:
         resumption = await self._repository.resumption(event.run_id, event.resumes)
         if resumption is None:
             raise InterruptedRunError(NOTHING_KEPT)
+        resumption.require_in_time()
         return resumption
 
     async def _answer(self, attempt: Attempt, agents: "asyncio.Task[LoadedAgents] | None") -> Outcome:

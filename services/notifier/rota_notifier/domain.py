@@ -1,13 +1,13 @@
 """What is told to whom: pure functions from events to notifications, and what becomes of a delivery."""
 
 from dataclasses import dataclass
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 from uuid import UUID, uuid5
 
 from rota_contracts.events import ApprovalRequested, ContentBlock, JobCompleted, JobPaused
 
-Category = Literal["success", "error", "approval_needed", "paused", "message"]
+Category = Literal["success", "error", "approval_needed", "approval_reminder", "paused", "message"]
 Channel = Literal["email", "telegram", "webhook"]
 EndedState = Literal["delivered", "failed", "unknown", "suppressed"]
 State = Literal["pending"] | EndedState
@@ -39,6 +39,21 @@ class Notification:
     body: str
     # What is told once a context: news of the same cause that come after are not written.
     cause: str | None = None
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A run that has waited for a person for most of the time that there is, until `expires_at`."""
+
+    context_id: UUID
+    run_id: UUID
+    attempt: int
+    job_id: UUID
+    job_name: str
+    tools: list[str]
+    calls: int
+    expires_at: datetime
+    fails: bool
 
 
 @dataclass(frozen=True)
@@ -100,13 +115,22 @@ def approval_notification(event: ApprovalRequested) -> Notification | None:
     return _about(event, "approval_needed", event.attempt, ending, f"Tools: {names}")
 
 
+def reminder(run: Waiting) -> Notification:
+    """The news that little time is left to decide."""
+    ending = f"still waits for {run.calls} approval{'s' if run.calls > 1 else ''}"
+    then = "the run fails" if run.fails else "the call counts as denied"
+    until = f"{run.expires_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    body = f"Tools: {', '.join(run.tools)}. If nobody decides until {until}, {then}."
+    return _about(run, "approval_reminder", run.attempt, ending, body)
+
+
 def pause_notification(event: JobPaused) -> Notification:
     """The news that a job was paused because it failed too often."""
     return _about(event, "paused", 1, "is paused", event.reason)
 
 
 def _about(
-    event: JobCompleted | ApprovalRequested | JobPaused,
+    event: JobCompleted | ApprovalRequested | JobPaused | Waiting,
     category: Category,
     attempt: int,
     ending: str,

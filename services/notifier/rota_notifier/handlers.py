@@ -174,8 +174,13 @@ class Teller:
         found = await self._repository.requested(since or await self._repository.now() - OVERLAP)
         return await self._write(found)
 
+    async def remind(self) -> int:
+        """Reminds people once of what still waits when little time is left; of how many runs."""
+        return await self._write([domain.reminder(run) for run in await self._repository.waiting()])
+
     async def sweep(self) -> int:
-        """Tells of outcomes whose event never came, and of requests whose hint did not; how many are new."""
+        """Tells of outcomes whose event never came, of requests whose hint did not, what waits; how many."""
+        reminded = await self.remind()
         now = await self._repository.now()
         since = min(self._swept_until or now - MEMORY, now - OVERLAP)  # also when the clock was set back
         requested = await self.tell_requested(since)
@@ -186,7 +191,7 @@ class Teller:
         told = await self.on_job_completed(outcomes)
         if not told and not requested and len(payloads) < MAX_SWEPT:
             self._swept_until = max(since, now - OVERLAP)
-        return told + requested
+        return told + requested + reminded
 
 
 def _reason(error: Exception) -> str:

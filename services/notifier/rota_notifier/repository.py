@@ -7,7 +7,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from rota_notifier.domain import Category, Channel, Delivery, EndedState, Notification, Outcome, Target
+from rota_notifier.domain import (
+    Category,
+    Channel,
+    Delivery,
+    EndedState,
+    Notification,
+    Outcome,
+    Target,
+    Waiting,
+)
 from rota_store import Database
 
 TARGETS = """
@@ -101,6 +110,19 @@ REQUESTED = """
     FROM notification_requests r
     WHERE r.created_at > :since AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.id = r.id)
     ORDER BY r.created_at LIMIT :limit
+"""
+# What nobody has decided upon and nobody was reminded of. When its job is gone it never goes on.
+WAITING = """
+    SELECT r.context_id, p.run_id, r.attempt, r.schedule_id, r.job_name,
+           array_agg(DISTINCT p.tool_name ORDER BY p.tool_name), count(*), min(p.expires_at),
+           bool_or(p.expiry_action = 'fail')
+    FROM pending_actions p JOIN agent_execution_results r ON r.run_id = p.run_id
+    WHERE p.status = 'pending' AND p.remind_at <= statement_timestamp() AND p.expires_at > statement_timestamp()
+      AND r.schedule_id IS NOT NULL
+      AND NOT EXISTS (SELECT 1 FROM approval_decisions d WHERE d.action_id = p.id)
+      AND NOT EXISTS (SELECT 1 FROM notifications n
+                      WHERE n.run_id = p.run_id AND n.attempt = r.attempt AND n.category = 'approval_reminder')
+    GROUP BY r.context_id, p.run_id, r.attempt, r.schedule_id, r.job_name LIMIT :limit
 """
 MAX_SWEPT = 500
 
@@ -206,6 +228,10 @@ class Repository:
         """The payloads of final outcomes since then without a notification."""
         rows = await self._database.fetch(UNTOLD, {"since": since, "limit": MAX_SWEPT})
         return [row[0].encode() for row in rows]
+
+    async def waiting(self) -> list[Waiting]:
+        """Runs that people are to be reminded of."""
+        return [Waiting(*row) for row in await self._database.fetch(WAITING, {"limit": MAX_SWEPT})]
 
     async def requested(self, since: datetime) -> list[Notification]:
         """What runs wanted told since then, and is not yet."""

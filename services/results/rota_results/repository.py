@@ -116,13 +116,26 @@ CONVERSE = """
     ON CONFLICT DO NOTHING
 """
 
+# How long a call waits is as the job says, else its agent, else the setting. People are reminded an hour
+# before the end, or at half time where that is later.
 ASK = """
-    INSERT INTO pending_actions (context_id, run_id, tool_call_id, tool_name, arguments, expires_at)
-    SELECT r.context_id, r.run_id, r.tool_call_id, r.tool_name, r.arguments,
-           clock_timestamp() + make_interval(secs => :expiry_seconds)
+    INSERT INTO pending_actions
+        (context_id, run_id, tool_call_id, tool_name, arguments, expires_at, remind_at, expiry_action)
+    SELECT r.context_id, r.run_id, r.tool_call_id, r.tool_name, r.arguments, e.now + e.expiry,
+           e.now + e.expiry - least(interval '1 hour', e.expiry / 2), e.action
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (
             context_id uuid, run_id uuid, tool_call_id text, tool_name text, arguments jsonb)
     JOIN agent_execution_results t ON t.run_id = r.run_id
+    LEFT JOIN scheduled_jobs j ON j.id = t.schedule_id
+    LEFT JOIN LATERAL (
+        SELECT c.approval_expiry_seconds, c.approval_expiry_action FROM agent_configurations c
+        WHERE c.name = t.agent_name AND (c.context_id = t.context_id OR c.context_id IS NULL)
+        ORDER BY c.context_id NULLS LAST LIMIT 1) a ON true
+    CROSS JOIN LATERAL (
+        SELECT clock_timestamp() AS now,
+               coalesce(j.approval_expiry_action, a.approval_expiry_action, 'deny') AS action,
+               make_interval(secs => coalesce(j.approval_expiry_seconds, a.approval_expiry_seconds,
+                                              CAST(:expiry_seconds AS double precision))) AS expiry) e
     ON CONFLICT DO NOTHING
 """
 

@@ -18,7 +18,7 @@ class ResultsSettings(ServiceSettings):
         gt=0,
         le=30 * 86_400,
         validation_alias="RESULTS_APPROVAL_EXPIRY_SECONDS",
-        description="how long a call waits for a person; then it is denied",
+        description="how long a call waits for a person where neither its job nor its agent says",
     )
     retention_days: int = Field(
         default=365,

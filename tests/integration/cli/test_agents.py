@@ -24,6 +24,8 @@ AGENT: dict[str, Any] = {
     "grounding": "none",
     "limits": {"request_limit": 5},
     "max_concurrent_runs": None,
+    "approval_expiry_seconds": None,
+    "approval_expiry_action": None,
     "tools": [
         {"tool_name": "clock", "mode": "model", "policy": None, "arguments": {}},
         {"tool_name": "machine_disk", "mode": "prefetch", "policy": "auto", "arguments": {}},

@@ -31,7 +31,12 @@ async def parked(stage: Stage, tool: str = "writing") -> tuple[JobDue, JobComple
 
 
 async def decided(
-    stage: Stage, due: JobDue, ended: JobCompleted, decision: str | None, **columns: Any
+    stage: Stage,
+    due: JobDue,
+    ended: JobCompleted,
+    decision: str | None,
+    expiry_action: str = "deny",
+    **columns: Any,
 ) -> None:
     """What results and the gateway write, and what the ticker does with it."""
     [call] = ended.pending_actions
@@ -47,8 +52,9 @@ async def decided(
         context=due.context_id,
     )
     await stage.world.sql(
-        "INSERT INTO pending_actions (id, context_id, run_id, tool_call_id, tool_name)"
-        " VALUES (:id, :context, :run, :call, :tool)",
+        "INSERT INTO pending_actions (id, context_id, run_id, tool_call_id, tool_name, expiry_action)"
+        " VALUES (:id, :context, :run, :call, :tool, :action)",
+        action=expiry_action,
         id=action,
         context=due.context_id,
         run=due.run_id,
@@ -112,6 +118,33 @@ async def test_what_nobody_decided_upon_counts_as_denied(stage: Stage) -> None:
     done = await resumed(stage, due)
     assert "in time" in str(done.content)
     assert toolbox.calls == []
+
+
+async def test_a_job_that_is_to_fail_then_fails_and_nothing_more_of_it_is_done(stage: Stage) -> None:
+    """Not even the call beside it that was approved."""
+    due, ended = await parked(stage)
+    await decided(stage, due, ended, None, expiry_action="fail")
+    await stage.world.sql(
+        "INSERT INTO pending_actions (context_id, run_id, tool_call_id, tool_name, expiry_action)"
+        " VALUES (:context, :run, 'beside', 'other', 'fail')",
+        context=due.context_id,
+        run=due.run_id,
+    )
+    await stage.world.sql(
+        "INSERT INTO approval_decisions (action_id, run_id, context_id, decision)"
+        " SELECT id, run_id, context_id, 'approved' FROM pending_actions WHERE tool_call_id = 'beside'"
+    )
+    done = await resumed(stage, due)
+    assert (done.status, done.error_kind, done.final) == ("error", "approval_expired", True)
+    assert "'writing'" in (done.error_message or "")
+    assert "'other'" not in (done.error_message or "")
+    assert (toolbox.calls, done.usage.requests) == ([], 0)
+
+
+async def test_a_job_that_is_to_fail_goes_on_when_it_was_decided_upon(stage: Stage) -> None:
+    due, ended = await parked(stage)
+    await decided(stage, due, ended, "denied", expiry_action="fail")
+    assert (await resumed(stage, due)).status == "success"
 
 
 async def test_without_what_it_kept_the_run_ends_with_an_error(stage: Stage) -> None:

@@ -83,6 +83,8 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
     ({}, {"priority": 10}, "priority", "9"),
     ({}, {"queue_ttl_seconds": 0}, "queue_ttl_seconds", "1"),
     ({}, {"auto_pause_after": 0}, "auto_pause_after", "1"),
+    ({}, {"approval_expiry_seconds": 31 * 86_400}, "approval_expiry_seconds", "2592000"),
+    ({}, {"approval_expiry_action": "allow"}, "approval_expiry_action", "'deny' or 'fail'"),
     ({}, {"paused_until": "2020-01-01T00:00:00Z"}, "paused_until", "in the past"),
     ({}, {"tool": "no_such_tool"}, "tool", "machine_disk"),
     ({}, {"tool": "machine_disk", "arguments": {"path": 7}}, "arguments.path", "string"),
@@ -155,6 +157,8 @@ async def test_every_field_comes_back_as_it_was_given(person: Person, world: Wor
         "priority": 1,
         "queue_ttl_seconds": 60,
         "auto_pause_after": 3,
+        "approval_expiry_seconds": 3600,
+        "approval_expiry_action": "fail",
         "paused_until": "2030-01-02T00:00:00Z",
     }
     job = await person.job(context, **given)

@@ -11,6 +11,11 @@ import typer
 
 from rota_cli.errors import CliError
 
+# Fields that have an option of their name.
+SAME_NAMED = (
+    *("model", "description", "style", "grounding", "max_concurrent_runs"),
+    *("approval_expiry_seconds", "approval_expiry_action"),
+)
 POLICIES = ("auto", "ask", "deny")
 
 
@@ -37,6 +42,10 @@ OPTIONS: dict[str, Any] = {
         Literal["none", "numbers"], help="numbers: none that neither prompt nor tools said.  (default: none)"
     ),
     "max_concurrent_runs": _option(int, help="At most so many of its runs at once, in each context."),
+    "approval_expiry_seconds": _option(int, help="How long a call of its runs waits for a person."),
+    "approval_expiry_action": _option(
+        Literal["deny", "fail"], help="When nobody decides in time: deny the call, or fail the run."
+    ),
     "file": _option(Path, help="A JSON file with fields as the API has them."),
 }
 
@@ -82,7 +91,7 @@ def _fields(said: Mapping[str, Any]) -> dict[str, Any]:
         fields["system_prompt"] = _text(said["prompt_file"], "--prompt-file")
     if said["prompt"] is not None:
         fields["system_prompt"] = said["prompt"]
-    for name in ("model", "description", "style", "grounding", "max_concurrent_runs"):
+    for name in SAME_NAMED:
         if said[name] is not None:
             fields[name] = said[name]
     if said["fallback"]:

@@ -34,6 +34,8 @@ EDITABLE = (
     "grounding",
     "limits",
     "max_concurrent_runs",
+    "approval_expiry_seconds",
+    "approval_expiry_action",
     "tools",
 )
 

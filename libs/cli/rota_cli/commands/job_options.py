@@ -57,6 +57,10 @@ FIELDS: dict[str, Any] = {
     "priority": _option(int, help="Within the context: 1 goes first, 9 last.  (default: 5)"),
     "queue_ttl_seconds": _option(int, help="A run that has waited longer is missed."),
     "auto_pause_after": _option(int, help="Pause after so many failures in a row."),
+    "approval_expiry_seconds": _option(int, help="How long a call waits for a person.  (default: a day)"),
+    "approval_expiry_action": _option(
+        Literal["deny", "fail"], help="When nobody decides in time.  (default: deny)"
+    ),
     "paused_until": _option(str, help="What is due before does not run."),
 }
 

@@ -14,7 +14,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from rota_store.tables.columns import identity, instant, metadata, of_context, one_of, required
+from rota_store.tables.columns import (
+    EXPIRY_ACTIONS,
+    identity,
+    instant,
+    metadata,
+    of_context,
+    one_of,
+    required,
+)
 
 agent_configurations = Table(
     "agent_configurations",
@@ -36,6 +44,9 @@ agent_configurations = Table(
     required("limits", JSONB, "'{}'"),
     # At most so many runs of it at once, in each context.
     Column("max_concurrent_runs", Integer),
+    # Of its jobs that do not say otherwise.
+    Column("approval_expiry_seconds", Integer),
+    Column("approval_expiry_action", Text),
     required("revision", Integer, "1"),
     # SHA-256 of an agent as it was shipped: while the row still is that, an upgrade may change it.
     Column("shipped_hash", LargeBinary),
@@ -45,6 +56,8 @@ agent_configurations = Table(
     one_of("style", "conversation", "per_fact"),
     one_of("grounding", "none", "numbers"),
     CheckConstraint("max_concurrent_runs BETWEEN 1 AND 1000", name="max_concurrent_runs"),
+    CheckConstraint("approval_expiry_seconds BETWEEN 60 AND 2592000", name="approval_expiry_seconds"),
+    one_of("approval_expiry_action", *EXPIRY_ACTIONS),
 )
 
 agent_tools = Table(

@@ -62,6 +62,7 @@ def one_of(column: str, *values: str) -> CheckConstraint:
 
 
 CHANNELS = ("email", "telegram", "webhook")
+EXPIRY_ACTIONS = ("deny", "fail")
 RUN_STATUSES = ("success", "error", "partial")
 OUTCOME_STATUSES = ("changed", "nothing", "needs_attention", "failed")
 SEVERITIES = ("info", "warning", "critical")

@@ -22,6 +22,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from rota_store.tables.columns import (
     CHANNELS,
+    EXPIRY_ACTIONS,
     TransactionId,
     identity,
     instant,
@@ -97,6 +98,9 @@ scheduled_jobs = Table(
     required("priority", SmallInteger, "5"),
     Column("queue_ttl_seconds", Integer),
     Column("auto_pause_after", Integer),
+    # How long a call waits for a person, and what then becomes of its run; None: as the agent says.
+    Column("approval_expiry_seconds", Integer),
+    Column("approval_expiry_action", Text),
     # Since when the clock goes by this definition; set by a trigger.
     instant("schedule_since", now=True),
     # Grows with every change; together with changed_xid it is set by a trigger.
@@ -139,6 +143,7 @@ scheduled_jobs = Table(
     CheckConstraint("jitter_seconds >= 0", name="jitter_seconds"),
     CheckConstraint("catch_up_window_seconds >= 0", name="catch_up_window_seconds"),
     CheckConstraint("auto_pause_after >= 1", name="auto_pause_after"),
+    CheckConstraint("approval_expiry_seconds BETWEEN 60 AND 2592000", name="approval_expiry_seconds"),
     CheckConstraint("end_at > start_at", name="window"),
     CheckConstraint(
         "(notification_channel IS NULL) = (notification_target IS NULL)", name="channel_with_target"
@@ -150,6 +155,7 @@ scheduled_jobs = Table(
     one_of("catch_up_policy", "latest", "all", "skip"),
     one_of("resume_catch_up", "none", "latest", "all"),
     one_of("retry_backoff", "fixed", "exponential"),
+    one_of("approval_expiry_action", *EXPIRY_ACTIONS),
     Index("ix_scheduled_jobs_changed_xid", "changed_xid"),
 )
 

@@ -38,7 +38,7 @@ notifications = Table(
     # Of news that are told once a context: what they are about, and the day.
     Column("cause", Text),
     instant("created_at", now=True),
-    one_of("category", "success", "error", "approval_needed", "paused", "message"),
+    one_of("category", "success", "error", "approval_needed", "approval_reminder", "paused", "message"),
     Index(
         "uq_notifications_run_id_category_attempt",
         "run_id",

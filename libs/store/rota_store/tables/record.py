@@ -19,6 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from rota_store.tables.columns import (
+    EXPIRY_ACTIONS,
     OUTCOME_STATUSES,
     RUN_STATUSES,
     SEVERITIES,
@@ -157,9 +158,14 @@ pending_actions = Table(
     required("arguments", JSONB, "'{}'"),
     required("status", default="'pending'"),
     instant("expires_at"),
+    instant("remind_at"),
+    # What becomes of the run when nobody decides in time: the call counts as denied, or the run fails.
+    required("expiry_action", default="'deny'"),
     instant("created_at", now=True),
     UniqueConstraint("run_id", "tool_call_id"),
     one_of("status", "pending", "approved", "denied", "expired"),
+    one_of("expiry_action", *EXPIRY_ACTIONS),
+    Index("ix_pending_actions_reminding", "remind_at", postgresql_where=text("status = 'pending'")),
     Index("ix_pending_actions_expiring", "expires_at", postgresql_where=text("status = 'pending'")),
     Index("ix_pending_actions_context_id", "context_id", text("created_at DESC")),
 )

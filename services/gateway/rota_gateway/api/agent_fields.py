@@ -9,6 +9,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializ
 from rota_gateway.api.fields import (
     Description,
     Dollars,
+    ExpiryAction,
+    ExpirySeconds,
     Input,
     JsonObject,
     Label,
@@ -173,6 +175,8 @@ class AgentInput(Input):
     grounding: Grounding = "none"
     limits: RunLimits = Field(default_factory=Limits)
     max_concurrent_runs: ConcurrentRuns | None = None
+    approval_expiry_seconds: ExpirySeconds | None = None
+    approval_expiry_action: ExpiryAction | None = None
     tools: Links = Field(default=[])
 
 
@@ -192,4 +196,6 @@ class AgentPatch(Patch):
     grounding: Grounding = "none"
     limits: RunLimits = Field(default_factory=Limits)
     max_concurrent_runs: ConcurrentRuns | None = None
+    approval_expiry_seconds: ExpirySeconds | None = None
+    approval_expiry_action: ExpiryAction | None = None
     tools: Links = Field(default=[])

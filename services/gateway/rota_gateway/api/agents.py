@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query
+from pydantic import Field
 
 from rota_contracts.tools import ToolDescription
 from rota_gateway.api.agent_fields import AgentInput, AgentPatch
@@ -43,6 +44,10 @@ class Definition(Answer):
     grounding: Literal["none", "numbers"]
     limits: dict[str, Any]
     max_concurrent_runs: int | None
+    approval_expiry_seconds: int | None = Field(default=None, description="of its jobs that say none")
+    approval_expiry_action: Literal["deny", "fail"] | None = Field(
+        default=None, description="of its jobs that say none"
+    )
     tools: list[LinkedTool]
 
 

@@ -38,6 +38,9 @@ class Approval(Answer):
     arguments: dict[str, Any]
     status: Status
     expires_at: Instant | None
+    expiry_action: Literal["deny", "fail"] = Field(
+        description="when nobody decides in time: the call is denied, or the run fails"
+    )
     created_at: Instant
     approved_arguments: dict[str, Any] | None
     note: str

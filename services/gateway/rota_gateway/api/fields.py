@@ -5,7 +5,7 @@ import re
 import unicodedata
 from decimal import Decimal
 from math import isfinite
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
@@ -108,6 +108,13 @@ Description = Annotated[str, Field(max_length=1000), AfterValidator(text)]
 PromptContext = Annotated[str, Field(max_length=5000), AfterValidator(text)]
 # Blank only where something else says what to do.
 Prompt = PromptContext
+ExpirySeconds = Annotated[
+    int, Field(ge=60, le=30 * 86_400, description="how long a call that asks waits for a person")
+]
+ExpiryAction = Annotated[
+    Literal["deny", "fail"],
+    Field(description="when nobody decided in time: deny the call and go on, or fail the run"),
+]
 JsonObject = Annotated[dict[str, Any], AfterValidator(plain_json), AfterValidator(small)]
 # Written as text, as the answers have it: no amount is rounded on its way.
 Dollars = Annotated[

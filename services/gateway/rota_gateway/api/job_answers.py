@@ -56,6 +56,10 @@ class Job(Answer):
     priority: int
     queue_ttl_seconds: int | None
     auto_pause_after: int | None
+    approval_expiry_seconds: int | None = Field(description="null: as its agent says, else a day")
+    approval_expiry_action: Literal["deny", "fail"] | None = Field(
+        description="null: as its agent says, else deny"
+    )
     owner_id: UUID | None
     last_run_id: UUID | None
     last_run_at: Instant | None

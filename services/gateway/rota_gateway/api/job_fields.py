@@ -6,6 +6,8 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from rota_gateway.api.fields import (
     Description,
+    ExpiryAction,
+    ExpirySeconds,
     Input,
     JsonObject,
     Label,
@@ -104,6 +106,8 @@ class _Job(Input):
     priority: Priority = 5
     queue_ttl_seconds: QueueTtl | None = None
     auto_pause_after: AutoPause | None = None
+    approval_expiry_seconds: ExpirySeconds | None = None
+    approval_expiry_action: ExpiryAction | None = None
 
 
 class JobInput(_Job, ScheduleInput):

@@ -17,7 +17,7 @@ class Notification(Answer):
     context_id: UUID
     run_id: UUID
     job_id: UUID | None
-    category: Literal["success", "error", "approval_needed", "paused", "message"]
+    category: Literal["success", "error", "approval_needed", "approval_reminder", "paused", "message"]
     title: str
     body: str
     is_read: bool

@@ -79,7 +79,7 @@ class PendingAction(Answer):
 
 
 class Delivery(Answer):
-    category: Literal["success", "error", "approval_needed", "paused", "message"]
+    category: Literal["success", "error", "approval_needed", "approval_reminder", "paused", "message"]
     channel: Literal["in_app", "email", "telegram", "webhook"]
     target: str | None
     state: Literal["pending", "delivered", "failed", "unknown", "suppressed"]

@@ -76,6 +76,8 @@ def _agent(
         "grounding": "numbers" if embedded else grounding,
         "limits": {},
         "max_concurrent_runs": None,
+        "approval_expiry_seconds": None,
+        "approval_expiry_action": None,
         "tools": [
             {
                 "tool_name": tool,

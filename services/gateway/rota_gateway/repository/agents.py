@@ -20,6 +20,8 @@ COLUMNS = (
     "grounding",
     "limits",
     "max_concurrent_runs",
+    "approval_expiry_seconds",
+    "approval_expiry_action",
 )
 JSON_COLUMNS = ("fallback_models", "model_settings", "examples", "limits")
 LINKS = """coalesce((

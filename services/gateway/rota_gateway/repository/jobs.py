@@ -41,6 +41,7 @@ BATCH_TYPES = {
             "priority",
             "queue_ttl_seconds",
             "auto_pause_after",
+            "approval_expiry_seconds",
         ),
         "integer",
     ),
