@@ -25,10 +25,13 @@ from rota_contracts.events import (
     ReportedOutcome,
     ResultRecorded,
     RunCancel,
+    RunFollowed,
+    RunProgress,
     RunRequested,
     RunStopping,
     Usage,
 )
+from rota_contracts.transcript import Entry, ProgressStep
 
 CONTEXT = UUID("0b9f2c1e-6f0a-4a53-9c52-0d5a6a1f0001")
 JOB = UUID("0b9f2c1e-6f0a-4a53-9c52-0d5a6a1f0002")
@@ -139,6 +142,28 @@ EXAMPLES: dict[str, Event] = {
         ),
         RunCancel(**_OF_RUN, requested_by=OWNER),
         RunStopping(**_OF_RUN, reason="cancelled by ada@example.org"),
+        RunFollowed(**_OF_RUN),
+        RunProgress(
+            **_OF_RUN,
+            attempt=2,
+            number=7,
+            steps=[
+                ProgressStep(
+                    position=4,
+                    entry=Entry(
+                        position=4,
+                        role="tool",
+                        content="clock: it is seven",
+                        started_at=SEVEN,
+                        duration_ms=12,
+                        tool_name="clock",
+                        tool_call_id="call-1",
+                        status="success",
+                    ),
+                ),
+                ProgressStep(position=5, offset=10, text="It is sev"),
+            ],
+        ),
         BellRung(context_id=CONTEXT, count=2),
         ResultRecorded(**_OF_RUN, attempt=2, status="partial"),
         ApprovalRequested(

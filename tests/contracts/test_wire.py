@@ -25,6 +25,8 @@ HINTS = {
     "rota.job.changed.v1",
     "rota.notification.requested.v1",
     "rota.run.cancel.v1",
+    "rota.run.followed.v1",
+    "rota.run.progress.v1",
     "rota.run.stopping.v1",
 }
 

@@ -31,6 +31,11 @@ class Redactor:
     def __bool__(self) -> bool:
         return bool(self._forms)
 
+    @property
+    def longest(self) -> int:
+        """How many characters of a text may be a secret."""
+        return max((len(form) for forms in self._forms.values() for form in forms), default=0)
+
     def __call__(self, text: str) -> str:
         """The text without them."""
         for forms in self._forms.values():

@@ -12,6 +12,8 @@ from uuid import UUID
 
 from msgspec import Meta, Struct, to_builtins
 
+from rota_contracts.transcript import ProgressStep
+
 Instant = Annotated[datetime, Meta(tz=True)]
 Attempt = Annotated[int, Meta(ge=1)]
 Count = Annotated[int, Meta(ge=0)]
@@ -123,6 +125,27 @@ class RunStopping(RunEvent, frozen=True, kw_only=True):
     NAME = "run.stopping"
     ABOUT = "run_id"
     reason: str
+
+
+class RunFollowed(RunEvent, frozen=True, kw_only=True):
+    """A hint that somebody began to follow a run: whoever runs it, say once more what was said so far."""
+
+    TYPE = "rota.run.followed.v1"
+    NAME = "run.followed"
+    ABOUT = "run_id"
+
+
+class RunProgress(RunEvent, frozen=True, kw_only=True):
+    """What an attempt says and does, live. It may be lost; it is said again for who begins to follow."""
+
+    TYPE = "rota.run.progress.v1"
+    NAME = "run.progress"
+    ABOUT = "run_id"
+    IDENTITY = ("run_id", "attempt", "number")
+    attempt: Attempt
+    # Of this message within the attempt.
+    number: Count
+    steps: list[ProgressStep]
 
 
 class ApprovalDecided(RunEvent, frozen=True, kw_only=True):
@@ -360,6 +383,8 @@ EVENTS: dict[str, type[Event]] = {
         RunCancel,
         ApprovalDecided,
         RunStopping,
+        RunFollowed,
+        RunProgress,
         JobDue,
         JobStarted,
         JobCompleted,

@@ -44,7 +44,13 @@ def _permissions(
 PERMISSIONS: dict[str, Permissions] = {
     "gateway": _permissions(
         "gateway",
-        says=("job.changed.*.*", "run.requested.*.*", "run.cancel.*.*", "approval.decided.*.*"),
+        says=(
+            "job.changed.*.*",
+            "run.requested.*.*",
+            "run.cancel.*.*",
+            "run.followed.*.*",
+            "approval.decided.*.*",
+        ),
         hears=("job.>", "run.>", "result.>", "approval.>", "notification.>", "bell.rung.*"),
     ),
     "ticker": _permissions(
@@ -62,8 +68,8 @@ PERMISSIONS: dict[str, Permissions] = {
     ),
     "executor": _permissions(
         "executor",
-        says=("job.started.*.*", "job.completed.*.*", "notification.requested.*.*"),
-        hears=("run.stopping.*.*", "executor.alive.*", GONE),
+        says=("job.started.*.*", "job.completed.*.*", "run.progress.*.*", "notification.requested.*.*"),
+        hears=("run.stopping.*.*", "run.followed.*.*", "executor.alive.*", GONE),
         consumers=(streams.EXECUTOR,),
     ),
     "results": _permissions(

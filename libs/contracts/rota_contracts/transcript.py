@@ -29,3 +29,12 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     tool_call_id: str | None = None
     arguments: dict[str, Any] | None = None
     status: CallStatus | None = None
+
+
+class ProgressStep(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An entry, or of one that is being said a piece of its text, from character `offset` on."""
+
+    position: int
+    entry: Entry | None = None
+    offset: int = 0
+    text: str = ""

@@ -33,6 +33,7 @@ from rota_executor.errors import (
 )
 from rota_executor.leases import Leases
 from rota_executor.outbox import Outbox
+from rota_executor.progress import Progress
 from rota_executor.repository import Repository
 from rota_executor.resumption import Resumption
 
@@ -44,12 +45,20 @@ FLUSH_SECONDS = 5.0
 
 class Runs:
     def __init__(
-        self, runtime: Runtime, repository: Repository, leases: Leases, outbox: Outbox, *, max_losses: int
+        self,
+        runtime: Runtime,
+        repository: Repository,
+        leases: Leases,
+        outbox: Outbox,
+        progress: Progress,
+        *,
+        max_losses: int,
     ) -> None:
         self._runtime = runtime
         self._repository = repository
         self._leases = leases
         self._outbox = outbox
+        self._progress = progress
         self._max_losses = max_losses
 
     def start(self, attempt: Attempt, agents: "asyncio.Task[LoadedAgents] | None") -> None:
@@ -187,7 +196,9 @@ class Runs:
                     return await self._runtime.call(event.job.tool, event.job.arguments, record, authority)
                 # The task is shared by a batch: one run that is cancelled must not cancel it for the others.
                 agent = (await asyncio.shield(agents)).of(event)
-                return await self._runtime.run(agent, await self._begin(event), record, authority)
+                begin = await self._begin(event)
+                with self._progress.of(attempt):
+                    return await self._runtime.run(agent, begin, record, authority)
         except TimeoutError:
             if limit.expired():
                 raise RunTimeoutError(timeout_message(seconds)) from None

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from rota_bus import Bus, Subscription, connected
 from rota_chassis.lifecycle import Lifetime, health_served, periodically
 from rota_contracts.codec import MalformedEventError, decode_payload
-from rota_contracts.events import RunStopping
+from rota_contracts.events import RunFollowed, RunStopping
 from rota_contracts.presence import GONE
 from rota_contracts.streams import DEAD_LETTERS, EXECUTOR, JOBS
 from rota_executor.adapters import tools
@@ -30,6 +30,7 @@ from rota_executor.handlers import Handlers
 from rota_executor.leases import Leases
 from rota_executor.notices import Notices
 from rota_executor.outbox import Outbox
+from rota_executor.progress import Progress
 from rota_executor.repository import Repository
 from rota_executor.repository.definitions import Definitions
 from rota_executor.repository.mcp import McpRepository
@@ -91,7 +92,8 @@ async def _running(
     repository = Repository(database, terms)
     leases = Leases(repository, bus, terms, process=f"{socket.gethostname()}/{os.getpid()}")
     outbox = Outbox(repository, bus.publish, sweep_age_seconds=settings.sweep_seconds)
-    runs = Runs(runtime, repository, leases, outbox, max_losses=settings.max_losses)
+    progress = Progress(bus)
+    runs = Runs(runtime, repository, leases, outbox, progress, max_losses=settings.max_losses)
     handlers = Handlers(repository, leases, runs, bus.publish)
     drained = asyncio.Event()
     keep_retention(lifetime, database, RETENTION, days=settings.retention_days)
@@ -108,6 +110,7 @@ async def _running(
             ),
             "cancellations",
         ),
+        lifetime.spawn(progress.telling(), "progress"),
         lifetime.spawn(outbox.writing(), "outcomes"),
         lifetime.spawn(outbox.publishing(), "publications"),
     ]
@@ -121,7 +124,13 @@ async def _running(
     async def take_over(_subject: str, _payload: bytes) -> None:
         await outbox.take_over()
 
+    async def follow(_subject: str, payload: bytes) -> None:
+        hint = decode_payload(RunFollowed.TYPE, payload)
+        assert isinstance(hint, RunFollowed)
+        progress.repeat(hint.run_id)
+
     await bus.listen("run.stopping.*.*", stop)
+    await bus.listen("run.followed.*.*", follow)
     await bus.listen(GONE, take_over)
     subscription = await bus.subscribe(EXECUTOR, slots=settings.slots)
     consuming = lifetime.spawn(_consume(subscription, handlers), "job.due")

@@ -17,6 +17,7 @@ from rota_executor.deadline import Terms
 from rota_executor.handlers import Handlers
 from rota_executor.leases import Leases
 from rota_executor.outbox import Outbox
+from rota_executor.progress import Progress
 from rota_executor.repository import Repository
 from rota_executor.repository.mcp import McpRepository
 from rota_executor.runs import Runs
@@ -42,7 +43,7 @@ async def handling(stage: Stage) -> AsyncIterator[tuple[Handlers, Subscription]]
     toolboxes = Toolboxes(
         registry, McpServers(a_network(), {}), McpRepository(stage.world.database("executor"))
     )
-    runs = Runs(Runtime(toolboxes, models, 5), repository, leases, outbox, max_losses=3)
+    runs = Runs(Runtime(toolboxes, models, 5), repository, leases, outbox, Progress(bus), max_losses=3)
     subscription = await bus.subscribe(EXECUTOR, slots=10)
     yield Handlers(repository, leases, runs, bus.publish), subscription
     for attempt in leases.held():

@@ -1,8 +1,10 @@
 """Calls to the gateway, and what a person reads when one fails."""
 
 import ipaddress
-from collections.abc import Mapping
-from typing import Any, Self
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
 import httpx2
@@ -26,6 +28,14 @@ class ApiError(CliError):
         lines = [reason, *(f"  {field}" for field in fields if field not in reason)]
         remedy = "give a valid key with ROTA_API_KEY or --api-key-file" if status == _UNAUTHORISED else ""
         super().__init__("\n".join(lines), remedy=remedy)
+
+
+class Event(NamedTuple):
+    """As the server sent it."""
+
+    id: str
+    name: str
+    data: dict[str, Any]
 
 
 class Api:
@@ -82,9 +92,27 @@ class Api:
         found: list[dict[str, Any]] = self.listing(path, limit=limit, **parameters)["items"]
         return found
 
+    def events(self, path: str, *, after: str = "") -> Iterator[Event]:
+        """What the server sends until it ends the stream, or the connection breaks (a CliError)."""
+        headers = {"Accept": "text/event-stream", **({"Last-Event-ID": after} if after else {})}
+        with self._reached(), self._client.stream("GET", path, headers=headers) as response:
+            if not response.is_success:
+                response.read()
+                raise ApiError(response.status_code, _problem(response))
+            yield from _events(response.iter_lines())
+
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
-        try:
+        with self._reached():
             response = self._client.request(method, path, **arguments)
+        if response.is_success:
+            return _json(response) if response.content else None
+        raise ApiError(response.status_code, _problem(response))
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        """Says in words for people that nobody answered."""
+        try:
+            yield
         except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
             raise CliError(
                 f"{self.url!r} is no address of a gateway: {error}", remedy="correct --url"
@@ -94,9 +122,6 @@ class Api:
                 f"no gateway answers at {self.url} ({error or type(error).__name__})",
                 remedy="start one with 'rota up', or name another with --url or ROTA_URL",
             ) from error
-        if response.is_success:
-            return _json(response) if response.content else None
-        raise ApiError(response.status_code, _problem(response))
 
     def ready(self) -> str:
         """Empty when the whole path is ready, else what is missing."""
@@ -141,3 +166,15 @@ def _problem(response: httpx2.Response) -> Mapping[str, Any]:
     if isinstance(problem, dict):
         return problem
     return {"detail": f"{response.url} answered {response.status_code} {response.reason_phrase}"}
+
+
+def _events(lines: Iterable[str]) -> Iterator[Event]:
+    fields: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.partition(": ")
+        if line and name:
+            fields[name] = value
+        elif not line:
+            if "data" in fields:
+                yield Event(fields.get("id", ""), fields.get("event", ""), json.loads(fields["data"]))
+            fields = {}

@@ -1,9 +1,11 @@
 """`rota runs`: what came of it."""
 
+import json
 from typing import Annotated, Any
 
 import typer
 
+from rota_cli.client.following import Printer, followed
 from rota_cli.client.lookup import context_id, is_id, job_id
 from rota_cli.client.moment import duration, local_time, zone_name
 from rota_cli.client.session import Session, with_session
@@ -70,6 +72,20 @@ def show(
         return
     for message in conversation["messages"]:
         print(transcribed(message))
+
+
+@app.command("follow")
+@with_session
+def follow(session: Session, run: Annotated[str, typer.Argument(metavar="RUN", help="Its id.")]) -> None:
+    """Show what a run says and does, from its start and live, until it has ended; fails if the run did."""
+    printer = Printer()
+    for event in followed(session.api, f"{_path(run)}/events"):
+        if session.as_json:
+            print(json.dumps({"event": event.name, **event.data}, ensure_ascii=False), flush=True)
+        else:
+            print(printer.text(event), end="", flush=True)
+        if event.name == "end" and event.data["status"] != "success":
+            raise typer.Exit(1)
 
 
 @app.command("cancel")
