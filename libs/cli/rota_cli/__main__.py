@@ -12,6 +12,7 @@ from rota_cli.commands import (
     credentials,
     cron,
     doctor,
+    files,
     grants,
     jobs,
     mcp,
@@ -32,6 +33,8 @@ app = typer.Typer(
 )
 app.command("up")(up.up)
 app.command("down")(up.down)
+app.command("apply")(files.apply)
+app.command("export")(files.export)
 app.command("tools")(tools.tools)
 app.command("cron")(cron.cron)
 app.command("why")(why.why)

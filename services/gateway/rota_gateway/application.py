@@ -9,6 +9,7 @@ from fastapi.security import HTTPBearer
 from rota_chassis.health import Check, health_routes
 from rota_gateway.api import (
     agents,
+    applying,
     approvals,
     backfills,
     batches,
@@ -57,6 +58,7 @@ API = (
     tools,
     mcp_servers,
     credentials,
+    applying,
     identity,
     events,
 )

@@ -125,6 +125,7 @@ TENANT_TABLES = [
     "mcp_servers",
     "mcp_discoveries",
     "mcp_tools",
+    "owner_labels",
 ]
 
 
@@ -179,6 +180,7 @@ async def fill(world: World, context: UUID, job: UUID) -> None:
         "INSERT INTO job_notebooks (job_id, key, context_id, value, run_id) VALUES (:j, 'k', :c, 'v', :r)",
         "INSERT INTO credentials (context_id, name, kind, sealed) VALUES (:c, 'gmail', 'google', '')",
         "INSERT INTO mcp_servers (id, context_id, name, transport) VALUES (:n, :c, 'files', 'http')",
+        "INSERT INTO owner_labels (kind, object_id, context_id, owner) VALUES ('job', :j, :c, 'team')",
         "INSERT INTO mcp_discoveries (server_id, context_id) VALUES (:n, :c)",
         """
         INSERT INTO mcp_tools (server_id, context_id, name, tool, description, effect, parameters, idempotent,

@@ -14,7 +14,7 @@ from rota_gateway.domain.agents import MAX_NAMED, effective_policy, problems, sh
 from rota_gateway.edge.paging import CurrentPaging, Page
 from rota_gateway.edge.unit import ApiRoute, CurrentUnit, Unit
 from rota_gateway.errors import ConflictError, FieldError, ForbiddenError, InvalidError, NotFoundError
-from rota_gateway.repository import access, agents, tools
+from rota_gateway.repository import access, agents, mcp_servers, tools
 from rota_gateway.repository.connection import Row
 
 router = APIRouter(tags=["agents"], route_class=ApiRoute)
@@ -198,7 +198,8 @@ async def _require_write(unit: Unit, context_id: UUID | None) -> None:
 
 async def _checked(unit: Unit, values: dict[str, Any]) -> None:
     known = await tools.every(unit.connection, values["context_id"])
-    found = problems(values, known, await tools.providers(unit.connection))
+    unknown = await mcp_servers.undiscovered(unit.connection, values["context_id"])
+    found = problems(values, known, await tools.providers(unit.connection), unknown)
     if found:
         raise InvalidError([FieldError(*problem) for problem in found])
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from rota_contracts.mcp import SEPARATOR
 from rota_contracts.tools import Policy, ToolDescription
 from rota_gateway.domain.checks import Problem, argument_problems
 from rota_prices import is_listed, price_of
@@ -13,18 +14,29 @@ TOKEN_LIMITS = ("input_tokens_limit", "output_tokens_limit", "total_tokens_limit
 
 
 def problems(
-    agent: Mapping[str, Any], tools: Mapping[str, ToolDescription], providers: Collection[str]
+    agent: Mapping[str, Any],
+    tools: Mapping[str, ToolDescription],
+    providers: Collection[str],
+    unknown: Collection[str],
 ) -> list[Problem]:
-    """Everything that is wrong with a definition, given what the executors have announced."""
+    """Everything that is wrong with a definition, given what the executors have announced.
+
+    `unknown` are the MCP servers that nobody has looked into yet: what their tools are will show.
+    """
     found = [*_models(agent, providers), *_limits(agent)]
     seen: set[str] = set()
     for index, link in enumerate(agent["tools"]):
-        found += _link(f"tools[{index}]", link, tools, seen)
+        if link["tool_name"] in tools or not _is_of(link["tool_name"], unknown):
+            found += _link(f"tools[{index}]", link, tools, seen)
     if agent["style"] == "per_fact" and not any(link["mode"] == "prefetch" for link in agent["tools"]):
         found.append(
             Problem("style", "per_fact writes about what tools found before: link one with mode prefetch")
         )
     return found
+
+
+def _is_of(tool: str, servers: Collection[str]) -> bool:
+    return any(tool.startswith(f"{server}{SEPARATOR}") for server in servers)
 
 
 def effective_policy(link: Mapping[str, Any], tools: Mapping[str, ToolDescription]) -> Policy:

@@ -28,6 +28,20 @@ async def get(connection: Connection, context_id: UUID, name: str) -> Row | None
     return found and _plain(found)
 
 
+async def undiscovered(connection: Connection, context_id: UUID | None) -> list[str]:
+    """The names of those that no executor has looked into yet."""
+    found = await rows(
+        connection,
+        """
+        SELECT s.name FROM mcp_servers s
+        WHERE s.context_id = :id AND NOT EXISTS (
+            SELECT 1 FROM mcp_discoveries d WHERE d.server_id = s.id AND d.discovered_at IS NOT NULL)
+        """,
+        id=context_id,
+    )
+    return [one["name"] for one in found]
+
+
 async def tools_of(connection: Connection, server_id: UUID) -> list[Row]:
     return await rows(
         connection,

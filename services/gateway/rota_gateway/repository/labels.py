@@ -1,0 +1,81 @@
+"""Who owns what was applied from a file: objects of an owner that its file leaves out may be pruned."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from rota_gateway.repository.connection import Connection, Row, rows, run
+
+# Of each kind the table, by which names are looked up.
+TABLES = {"mcp_server": "mcp_servers", "agent": "agent_configurations", "job": "scheduled_jobs"}
+
+
+async def of_owner(connection: Connection, context_id: UUID, owner: str) -> list[Row]:
+    """Kind and name of all that the owner has in the context, and that is still there."""
+    parts = [
+        f"""
+        SELECT l.kind, o.id, o.name FROM owner_labels l JOIN {table} o ON o.id = l.object_id
+        WHERE l.kind = '{kind}' AND l.context_id = :context_id AND l.owner = :owner
+        """
+        for kind, table in TABLES.items()
+    ]
+    return await rows(
+        connection, f"{' UNION ALL '.join(parts)} ORDER BY name", context_id=context_id, owner=owner
+    )
+
+
+async def label(connection: Connection, context_id: UUID, kind: str, object_id: UUID, owner: str) -> None:
+    """The last one who applies an object owns it."""
+    await run(
+        connection,
+        """
+        INSERT INTO owner_labels (kind, object_id, context_id, owner)
+        VALUES (:kind, :object_id, :context_id, :owner)
+        ON CONFLICT (kind, object_id) DO UPDATE SET owner = excluded.owner
+        """,
+        kind=kind,
+        object_id=object_id,
+        context_id=context_id,
+        owner=owner,
+    )
+
+
+async def forget(connection: Connection, kind: str, object_id: UUID) -> None:
+    await run(
+        connection,
+        "DELETE FROM owner_labels WHERE kind = :kind AND object_id = :object_id",
+        kind=kind,
+        object_id=object_id,
+    )
+
+
+async def ids(connection: Connection, context_id: UUID, kind: str) -> dict[str, UUID]:
+    """The objects of the context's own by their names, held until the transaction ends."""
+    found = await rows(
+        connection,
+        f"SELECT id, name FROM {TABLES[kind]} WHERE context_id = :context_id ORDER BY id FOR UPDATE",
+        context_id=context_id,
+    )
+    return {one["name"]: one["id"] for one in found}
+
+
+@asynccontextmanager
+async def undone(connection: Connection) -> AsyncIterator[None]:
+    """What the block does is done for a look, and not kept; neither is what fails."""
+    await run(connection, "SAVEPOINT applying")
+    try:
+        yield
+    finally:
+        await run(connection, "ROLLBACK TO SAVEPOINT applying")
+
+
+@asynccontextmanager
+async def apart(connection: Connection) -> AsyncIterator[None]:
+    """What fails in the block is undone, so that the transaction can go on."""
+    await run(connection, "SAVEPOINT one")
+    try:
+        yield
+    except BaseException:
+        await run(connection, "ROLLBACK TO SAVEPOINT one")
+        raise
+    await run(connection, "RELEASE SAVEPOINT one")
