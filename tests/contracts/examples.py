@@ -114,6 +114,7 @@ EXAMPLES: dict[str, Event] = {
                     unpriced_requests=1,
                 )
             ],
+            exhausted_budget=OWNER,
             tool="clock",
             agent_revision=4,
             model="local:smollm2",

@@ -7,6 +7,7 @@ import typer
 from rota_cli.commands import (
     agents,
     approvals,
+    budgets,
     calendars,
     contexts,
     credentials,
@@ -42,6 +43,7 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(contexts.app, name="contexts")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(agents.app, name="agents")
+app.add_typer(budgets.app, name="budgets")
 app.add_typer(calendars.app, name="calendars")
 app.add_typer(credentials.app, name="credentials")
 app.add_typer(mcp.app, name="mcp")

@@ -280,6 +280,8 @@ class JobCompleted(AttemptEvent, frozen=True, kw_only=True):
     usage: Usage = Usage()
     # Of this attempt alone.
     model_usage: list[ModelUsage] = []
+    # The budget that ended it, where its policy is to pause the jobs that it concerns.
+    exhausted_budget: UUID | None = None
     agent_revision: int | None = None
     model: str | None = None
     owner_id: UUID | None = None
@@ -305,16 +307,17 @@ class JobClosed(RunEvent, frozen=True, kw_only=True):
 
 
 class JobPaused(JobEvent, frozen=True, kw_only=True):
-    """The ticker paused a job by itself: it failed too often in a row."""
+    """The ticker paused a job by itself: it failed too often in a row, or a budget is used up."""
 
     TYPE = "rota.job.paused.v1"
     NAME = "job.paused"
     IDENTITY = ("job_id", "run_id")
-    # The run whose failure was one too many.
+    # The run that was the occasion; of a budget perhaps one of another job.
     run_id: UUID
     job_name: str
     reason: str
-    failures: Annotated[int, Meta(ge=1)]
+    # In a row; none where it is for a budget.
+    failures: Count = 0
 
 
 class ResultRecorded(AttemptEvent, frozen=True, kw_only=True):

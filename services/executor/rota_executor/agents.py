@@ -4,9 +4,12 @@ import asyncio
 from collections.abc import Iterable
 from uuid import UUID
 
+import msgspec
+
 from rota_chassis import logs
 from rota_contracts.events import JobDue
 from rota_executor.agent import Agent, parse
+from rota_executor.budgets import Budget
 from rota_executor.domain import agent_not_found_message
 from rota_executor.errors import AgentNotFoundError
 from rota_executor.repository import Repository
@@ -15,6 +18,12 @@ from rota_store import is_transient
 log = logs.logger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
+
+
+class _Around(msgspec.Struct):
+    """What comes with the configuration of an agent."""
+
+    budgets: list[Budget] = []
 
 
 class LoadedAgents:
@@ -30,19 +39,29 @@ class LoadedAgents:
 
         """
         name = event.job.agent_name
-        document = self._documents.get((event.context_id, name))
+        document = self._document(event)
         if document is None:
             raise AgentNotFoundError(agent_not_found_message(name))
         return parse(document)
 
+    def budgets_of(self, event: JobDue) -> list[Budget]:
+        """Those of the context, the agent and the job."""
+        found = msgspec.json.decode(self._document(event) or "{}", type=_Around).budgets
+        return [budget for budget in found if budget.concerns(event.job_id)]
+
+    def _document(self, event: JobDue) -> str | None:
+        return self._documents.get((event.context_id, event.job.agent_name))
+
 
 async def load(repository: Repository, events: Iterable[JobDue]) -> LoadedAgents:
     """The agents of all events; waits while PostgreSQL is away."""
-    wanted = list({(event.context_id, event.job.agent_name) for event in events})
+    asked = list(events)
+    wanted = list({(event.context_id, event.job.agent_name) for event in asked})
+    job_ids = list({event.job_id for event in asked})
     pause = FIRST_PAUSE
     while True:
         try:
-            return LoadedAgents(await repository.agents(wanted))
+            return LoadedAgents(await repository.agents(wanted, job_ids))
         except Exception as error:
             if not is_transient(error):
                 raise

@@ -65,6 +65,8 @@ class Record:
     transcript: Transcript = field(default_factory=Transcript)
     usage: Usage = Usage()  # noqa: RUF009  immutable
     model_usage: list[ModelUsage] = field(default_factory=list)
+    # Used up, and its policy is to pause jobs.
+    exhausted_budget: UUID | None = None
     model: str | None = None
     agent_id: UUID | None = None
     agent_revision: int | None = None
@@ -223,6 +225,7 @@ def completed(
         ],
         usage=record.usage,
         model_usage=record.model_usage,
+        exhausted_budget=record.exhausted_budget,
         agent_revision=record.agent_revision,
         model=record.model,
         owner_id=event.job.owner_id,

@@ -36,6 +36,7 @@ from rota_executor.outbox import Outbox
 from rota_executor.progress import Progress
 from rota_executor.repository import Repository
 from rota_executor.resumption import Resumption
+from rota_executor.spending import Budgets, Spending
 
 log = logs.logger(__name__)
 
@@ -51,6 +52,7 @@ class Runs:
         leases: Leases,
         outbox: Outbox,
         progress: Progress,
+        budgets: Budgets,
         *,
         max_losses: int,
     ) -> None:
@@ -59,6 +61,7 @@ class Runs:
         self._leases = leases
         self._outbox = outbox
         self._progress = progress
+        self._budgets = budgets
         self._max_losses = max_losses
 
     def start(self, attempt: Attempt, agents: "asyncio.Task[LoadedAgents] | None") -> None:
@@ -195,10 +198,11 @@ class Runs:
                     assert event.job.tool is not None
                     return await self._runtime.call(event.job.tool, event.job.arguments, record, authority)
                 # The task is shared by a batch: one run that is cancelled must not cancel it for the others.
-                agent = (await asyncio.shield(agents)).of(event)
-                begin = await self._begin(event)
+                loaded = await asyncio.shield(agents)
+                agent, begin = loaded.of(event), await self._begin(event)
+                spending = Spending(self._budgets, attempt, loaded.budgets_of(event))
                 with self._progress.of(attempt):
-                    return await self._runtime.run(agent, begin, record, authority)
+                    return await self._runtime.run(agent, begin, record, authority, spending)
         except TimeoutError:
             if limit.expired():
                 raise RunTimeoutError(timeout_message(seconds)) from None

@@ -32,6 +32,7 @@ from rota_executor.notices import Notices
 from rota_executor.outbox import Outbox
 from rota_executor.progress import Progress
 from rota_executor.repository import Repository
+from rota_executor.repository.budgets import BudgetsRepository
 from rota_executor.repository.definitions import Definitions
 from rota_executor.repository.mcp import McpRepository
 from rota_executor.repository.notebooks import Notebooks
@@ -40,6 +41,7 @@ from rota_executor.repository.offers import Offers
 from rota_executor.repository.retention import RETENTION
 from rota_executor.runs import Runs
 from rota_executor.settings import ExecutorSettings
+from rota_executor.spending import Budgets
 from rota_store import Database, keep_retention, opened
 from rota_vault import Vault, keys_of
 
@@ -93,7 +95,8 @@ async def _running(
     leases = Leases(repository, bus, terms, process=f"{socket.gethostname()}/{os.getpid()}")
     outbox = Outbox(repository, bus.publish, sweep_age_seconds=settings.sweep_seconds)
     progress = Progress(bus)
-    runs = Runs(runtime, repository, leases, outbox, progress, max_losses=settings.max_losses)
+    budgets = Budgets(BudgetsRepository(database), bus.hint)
+    runs = Runs(runtime, repository, leases, outbox, progress, budgets, max_losses=settings.max_losses)
     handlers = Handlers(repository, leases, runs, bus.publish)
     drained = asyncio.Event()
     keep_retention(lifetime, database, RETENTION, days=settings.retention_days)
@@ -111,6 +114,10 @@ async def _running(
             "cancellations",
         ),
         lifetime.spawn(progress.telling(), "progress"),
+        lifetime.spawn(
+            periodically(budgets.free, seconds=settings.sweep_seconds, stopping=drained, name="reservations"),
+            "reservations",
+        ),
         lifetime.spawn(outbox.writing(), "outcomes"),
         lifetime.spawn(outbox.publishing(), "publications"),
     ]

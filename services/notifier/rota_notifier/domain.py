@@ -1,6 +1,6 @@
 """What is told to whom: pure functions from events to notifications, and what becomes of a delivery."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 from uuid import UUID, uuid5
@@ -125,8 +125,10 @@ def reminder(run: Waiting) -> Notification:
 
 
 def pause_notification(event: JobPaused) -> Notification:
-    """The news that a job was paused because it failed too often."""
-    return _about(event, "paused", 1, "is paused", event.reason)
+    """The news that the ticker paused a job."""
+    told = _about(event, "paused", 1, "is paused", event.reason)
+    # One run may be the reason that several jobs are paused.
+    return replace(told, id=uuid5(event.job_id, f"notification/paused/{event.run_id}"))
 
 
 def _about(

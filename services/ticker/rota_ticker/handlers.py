@@ -14,7 +14,7 @@ from rota_store import Connection, Database
 from rota_ticker import metrics
 from rota_ticker.desk import Desk
 from rota_ticker.domain.accounting import CANCELLED
-from rota_ticker.domain.attempts import ending_reason, pause_reason, retry_delay, streaks
+from rota_ticker.domain.attempts import budget_reason, ending_reason, pause_reason, retry_delay, streaks
 from rota_ticker.domain.changes import replan
 from rota_ticker.domain.jobs import Decision, Standing
 from rota_ticker.domain.leaps import Leap, Look, after, leap_between
@@ -237,6 +237,8 @@ class Ticker(Desk):
                 await self._queue_retries(connection, failed)
             counted = [event for event in ended if event.run_id in closed and event.job_id in failing]
             await self._count_failures(connection, counted, news)
+            now_closed = [event for event in ended if event.run_id in closed]
+            await self._pause_for_budgets(connection, now_closed, news)
             await self._admit(connection, set(closed.values()), news)
         metrics.CLOSED.inc(len(closed))
         if failed:
@@ -275,6 +277,24 @@ class Ticker(Desk):
                     failures=job.failures,
                 )
             )
+
+    async def _pause_for_budgets(
+        self, connection: Connection, ended: Sequence[JobCompleted], news: News
+    ) -> None:
+        """Of a budget that is used up, and whose policy it is: the jobs that would only reach it again."""
+        spent = {event.exhausted_budget: event for event in ended if event.exhausted_budget}
+        for budget_id, event in spent.items():
+            reason = budget_reason(event)
+            for job in await timers.pause_concerned(connection, budget_id, reason):
+                news.paused.append(
+                    JobPaused(
+                        context_id=job.context_id,
+                        job_id=job.job_id,
+                        run_id=event.run_id,
+                        job_name=job.name,
+                        reason=reason,
+                    )
+                )
 
     async def reconcile(self) -> int:
         """Compares open occurrences with their attempts and moves on what stands still; how many."""

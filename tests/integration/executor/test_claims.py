@@ -19,10 +19,12 @@ from rota_executor.leases import Leases
 from rota_executor.outbox import Outbox
 from rota_executor.progress import Progress
 from rota_executor.repository import Repository
+from rota_executor.repository.budgets import BudgetsRepository
 from rota_executor.repository.mcp import McpRepository
 from rota_executor.runs import Runs
 from rota_executor.service import registry_of
 from rota_executor.settings import ExecutorSettings
+from rota_executor.spending import Budgets
 from tests.integration.executor.conftest import Stage
 from tests.support.eventually import eventually
 from tests.support.toolkit import a_network, surroundings
@@ -43,7 +45,10 @@ async def handling(stage: Stage) -> AsyncIterator[tuple[Handlers, Subscription]]
     toolboxes = Toolboxes(
         registry, McpServers(a_network(), {}), McpRepository(stage.world.database("executor"))
     )
-    runs = Runs(Runtime(toolboxes, models, 5), repository, leases, outbox, Progress(bus), max_losses=3)
+    budgets = Budgets(BudgetsRepository(stage.world.database("executor")), bus.hint)
+    runs = Runs(
+        Runtime(toolboxes, models, 5), repository, leases, outbox, Progress(bus), budgets, max_losses=3
+    )
     subscription = await bus.subscribe(EXECUTOR, slots=10)
     yield Handlers(repository, leases, runs, bus.publish), subscription
     for attempt in leases.held():

@@ -142,6 +142,25 @@ async def test_a_job_that_the_ticker_paused_is_told_once(world: World) -> None:
     assert (row.category, row.title, row.body) == ("paused", "Check is paused", "3 failures")
 
 
+async def test_of_several_jobs_that_are_paused_for_one_run_each_is_told(world: World) -> None:
+    teller = await a_teller(world)
+    context, run = await world.a_context(), uuid4()
+    events = [
+        JobPaused(
+            context_id=context,
+            job_id=await world.a_job(context),
+            run_id=run,
+            job_name=name,
+            reason="a budget is used up",
+        )
+        for name in ("Check", "Brief")
+    ]
+    assert await teller.on_job_paused(events) == 2
+    assert await teller.on_job_paused(events) == 0
+    rows = await world.sql("SELECT title FROM notifications ORDER BY title")
+    assert [row.title for row in rows] == ["Brief is paused", "Check is paused"]
+
+
 async def test_a_failed_run_is_told_in_the_error_category(world: World) -> None:
     teller = await a_teller(world)
     context = await world.a_context()

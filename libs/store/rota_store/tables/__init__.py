@@ -7,6 +7,7 @@ the two. All instants are `timestamptz`.
 from rota_store.tables import (
     agents,
     attempts,
+    budgets,
     credentials,
     jobs,
     labels,
@@ -23,6 +24,7 @@ __all__ = [
     "TransactionId",
     "agents",
     "attempts",
+    "budgets",
     "credentials",
     "jobs",
     "labels",

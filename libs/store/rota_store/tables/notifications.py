@@ -40,10 +40,11 @@ notifications = Table(
     instant("created_at", now=True),
     one_of("category", "success", "error", "approval_needed", "approval_reminder", "paused", "message"),
     Index(
-        "uq_notifications_run_id_category_attempt",
+        "uq_notifications_run_id_category_attempt_job_id",
         "run_id",
         "category",
         "attempt",
+        "job_id",
         unique=True,
         postgresql_where=text("category <> 'message'"),
     ),

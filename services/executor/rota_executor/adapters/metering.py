@@ -1,10 +1,11 @@
 """What a run spends: counted by model, and stopped before a call that it cannot afford."""
 
 import dataclasses
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from pydantic_ai import RunContext
 from pydantic_ai.messages import ModelMessage, ModelResponse
@@ -14,16 +15,18 @@ from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RequestUsage
 
 from rota_contracts.events import ModelUsage, Usage
-from rota_executor.adapters import sizes
-from rota_executor.adapters.limits import too_dear
+from rota_executor import budgets
+from rota_executor.adapters import limits, sizes
+from rota_executor.adapters.models import Models
 from rota_executor.agent import Agent
+from rota_executor.budgets import Share
+from rota_executor.spending import NOTHING, Spending
 from rota_prices import Price
 
 # Of a call whose cost is bounded, where the agent does not say max_tokens.
 MAX_OUTPUT = 4_096
 # An answer of less is none.
 LEAST_OUTPUT = 16
-NOTHING = Decimal(0)
 
 
 @dataclasses.dataclass
@@ -39,16 +42,18 @@ class Call:
 class Meter:
     """Of one attempt; `before` is what the run had spent when it parked."""
 
-    def __init__(
-        self, agent: Agent, prices: Mapping[str, Price | None], *, default_output: int = MAX_OUTPUT
-    ) -> None:
+    def __init__(self, agent: Agent, models: Models, spending: Spending) -> None:
+        """Raises InvalidConfigurationError: money is limited, and nobody knows what a model costs."""
         self._limits = agent.limits
-        self._prices = prices
-        self._default_output = default_output
+        self._models = models
+        self._spending = spending
+        self._prices = models.prices([agent.model, *agent.fallback_models])
         self._spent: dict[str, ModelUsage] = {}
         self.before = Usage()
         # The model that answered last, as it is configured.
         self.answered: str | None = None
+        limits.require_enforceable(agent, self._prices)
+        budgets.require_enforceable(list(spending.budgets.values()), self._prices)
 
     def metered(self, name: str, model: Model) -> Model:
         """The model as a run gets it; `name` as it is configured."""
@@ -64,7 +69,7 @@ class Meter:
         """Of the whole run, as far as prices are known; None where none is."""
         costs = [self.before.cost_usd, *(one.cost_usd for one in self.spent)]
         known = [cost for cost in costs if cost is not None]
-        return sum(known, NOTHING) if known else None
+        return sum(known, Decimal(0)) if known else None
 
     @property
     def unpriced_requests(self) -> int:
@@ -86,39 +91,68 @@ class Meter:
 
         """
         call = Call(name, model, settings)
-        if self._limits.cost_limit is not None and (price := self._prices.get(name)):
-            needed = sizes.input_tokens(messages, parameters, is_counted=self.answered == name)
-            wanted = (settings or {}).get("max_tokens") or self._default_output
-            affordable = self._affordable(self._limits.cost_limit, price, needed, wanted)
-            call.settings = ModelSettings(**{**(settings or {}), "max_tokens": affordable})
-        yield call
-        if call.usage is not None:
-            self._count(name, call.usage)
+        reservation = await self._admitted(call, messages, parameters)
+        taken = NOTHING
+        try:
+            yield call
+        finally:
+            if call.usage is not None:
+                taken = self._count(call.name, call.usage)
+            if reservation is not None:
+                await self._spending.settle(reservation, taken)
 
-    def _affordable(self, limit: Decimal, price: Price, needed: int, wanted: int) -> int:
-        """How many tokens the answer may have, so that the call costs no more than what is left."""
-        spent = self.cost_usd or NOTHING
-        left = limit - spent - price.cost(needed, 0)
-        if price.cost(needed, wanted) - price.cost(needed, 0) <= left:
+    async def _admitted(
+        self, call: Call, messages: list[ModelMessage], parameters: ModelRequestParameters
+    ) -> UUID | None:
+        """Bounds the call, also by another model, until limits and budgets let it pass; its reservation."""
+        while True:
+            if (other := self._spending.fallback) and other != call.name:
+                await self._switch(call, other)
+            if not self._spending.budgets and self._limits.cost_limit is None:
+                return None
+            needed = sizes.input_tokens(messages, parameters, is_counted=self.answered == call.name)
+            price = self._prices[call.name]
+            most = self._longest_answer(call.settings, price, needed)
+            call.settings = ModelSettings(**{**(call.settings or {}), "max_tokens": most})
+            if not self._spending.budgets:
+                return None
+            cost = price.cost(needed, most) if price else Decimal(0)
+            if reservation := await self._spending.reserve(Share(needed + most, cost)):
+                return reservation
+
+    async def _switch(self, call: Call, name: str) -> None:
+        """To the model that a budget names which is used up."""
+        self._prices |= self._models.prices([name])
+        budgets.require_enforceable(list(self._spending.budgets.values()), {name: self._prices[name]})
+        call.name, call.model = name, await self._models.one(name)
+
+    def _longest_answer(self, settings: ModelSettings | None, price: Price | None, needed: int) -> int:
+        """How many tokens the answer may have, so that the run costs no more than it may."""
+        wanted = (settings or {}).get("max_tokens") or MAX_OUTPUT
+        limit = self._limits.cost_limit
+        if limit is None or price is None:
             return wanted
-        each = (price.cost(needed, wanted) - price.cost(needed, 0)) / wanted
-        affordable = int(left / each)
-        if affordable < LEAST_OUTPUT:
-            raise too_dear(limit, spent)
+        spent = self.cost_usd or Decimal(0)
+        asking = price.cost(needed, 0)
+        answering, left = price.cost(needed, wanted) - asking, limit - spent - asking
+        affordable = wanted if answering <= left else int(left * wanted / answering)
+        if affordable < min(wanted, LEAST_OUTPUT):
+            raise limits.too_dear(limit, spent)
         return affordable
 
-    def _count(self, name: str, usage: RequestUsage) -> None:
-        price, known = self._prices.get(name), self._spent.get(name, ModelUsage(model=name))
+    def _count(self, name: str, usage: RequestUsage) -> Share:
+        price, known = self._prices[name], self._spent.get(name, ModelUsage(model=name))
         cost = price.cost_of(usage) if price else None
         self._spent[name] = ModelUsage(
             model=name,
             requests=known.requests + 1,
             input_tokens=known.input_tokens + usage.input_tokens,
             output_tokens=known.output_tokens + usage.output_tokens,
-            cost_usd=known.cost_usd if cost is None else (known.cost_usd or NOTHING) + cost,
+            cost_usd=known.cost_usd if cost is None else (known.cost_usd or Decimal(0)) + cost,
             unpriced_requests=known.unpriced_requests + (cost is None),
         )
         self.answered = name
+        return Share(usage.total_tokens, cost or Decimal(0))
 
 
 class MeteredModel(WrapperModel):

@@ -81,6 +81,10 @@ class Models:
         self._kept.clear()
         await self._open.aclose()
 
+    async def one(self, name: str) -> Model:
+        """That very model, whatever else there is. Raises RunError: it cannot be used; says why."""
+        return PersistentModel(await self._one(name))
+
     def _price(self, name: str) -> Price | None:
         prefix = name.partition(":")[0]
         own = self._registry.model_price(prefix)

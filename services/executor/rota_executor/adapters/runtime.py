@@ -12,7 +12,6 @@ from rota_contracts.events import Usage
 from rota_executor.adapters import approval, failures
 from rota_executor.adapters.approval import Authority, Guard
 from rota_executor.adapters.conversation import converse
-from rota_executor.adapters.limits import require_enforceable
 from rota_executor.adapters.metering import Meter
 from rota_executor.adapters.models import Models
 from rota_executor.adapters.per_fact import write_report
@@ -27,6 +26,7 @@ from rota_executor.calls import Credentials, NoCredentials
 from rota_executor.domain import Outcome, Record
 from rota_executor.errors import InternalRunError, InvalidConfigurationError, ToolError
 from rota_executor.resumption import Resumption
+from rota_executor.spending import Spending
 
 log = logs.logger(__name__)
 
@@ -39,7 +39,12 @@ class Runtime:
     credentials: Credentials = NoCredentials()  # noqa: RUF009  it holds nothing
 
     async def run(
-        self, agent: Agent, begin: str | Resumption, record: Record, authority: Authority
+        self,
+        agent: Agent,
+        begin: str | Resumption,
+        record: Record,
+        authority: Authority,
+        spending: Spending,
     ) -> Outcome:
         """The answer of the agent: to a prompt, or to what was decided on the calls that it waited for.
 
@@ -52,9 +57,7 @@ class Runtime:
             record.transcript.add(entry("system", agent.system_prompt))
         model: Model | None = None
         try:
-            prices = self.models.prices([agent.model, *agent.fallback_models])
-            require_enforceable(agent, prices)
-            meter = Meter(agent, prices)
+            meter = Meter(agent, self.models, spending)
             model, left_out = await self.models.model(
                 agent.model, agent.fallback_models, metered=meter.metered
             )

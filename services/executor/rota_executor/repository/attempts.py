@@ -189,8 +189,13 @@ class Repository:
             for row in rows
         }
 
-    async def agents(self, wanted: Sequence[tuple[UUID, str]]) -> dict[tuple[UUID, str], str]:
-        """The configuration of each (context, name) as JSON; a context's own goes before the system-wide one."""
+    async def agents(
+        self, wanted: Sequence[tuple[UUID, str]], job_ids: Sequence[UUID]
+    ) -> dict[tuple[UUID, str], str]:
+        """The configuration of each (context, name) as JSON; a context's own goes before the system-wide one.
+
+        With the budgets of context and agent, and of those jobs.
+        """
         rows = await self._database.fetch(
             """
             SELECT DISTINCT ON (d.context_id, d.name) d.context_id, d.name, jsonb_build_object(
@@ -202,14 +207,26 @@ class Repository:
                     SELECT jsonb_agg(jsonb_build_object(
                         'tool_name', t.tool_name, 'mode', t.mode, 'policy', t.policy,
                         'arguments', t.arguments) ORDER BY t.position, t.tool_name)
-                    FROM agent_tools t WHERE t.agent_id = a.id), '[]')
+                    FROM agent_tools t WHERE t.agent_id = a.id), '[]'),
+                'budgets', coalesce((
+                    SELECT jsonb_agg(jsonb_build_object(
+                        'id', b.id, 'period', b.period, 'policy', b.policy, 'job_id', b.job_id,
+                        'agent_name', b.agent_name, 'tokens_limit', b.tokens_limit,
+                        'cost_limit', CAST(b.cost_limit AS text), 'fallback_model', b.fallback_model) ORDER BY b.id)
+                    FROM budgets b WHERE b.context_id = d.context_id
+                        AND (b.agent_name IS NULL OR b.agent_name = d.name)
+                        AND (b.job_id IS NULL OR b.job_id = ANY (CAST(:job_ids AS uuid[])))), '[]')
                 )::text AS document
             FROM unnest(CAST(:contexts AS uuid[]), CAST(:names AS text[])) AS d(context_id, name)
             JOIN agent_configurations a
                 ON a.name = d.name AND (a.context_id = d.context_id OR a.context_id IS NULL)
             ORDER BY d.context_id, d.name, a.context_id NULLS LAST
             """,
-            {"contexts": [context for context, _ in wanted], "names": [name for _, name in wanted]},
+            {
+                "contexts": [context for context, _ in wanted],
+                "names": [name for _, name in wanted],
+                "job_ids": list(job_ids),
+            },
         )
         return {(row.context_id, row.name): row.document for row in rows}
 

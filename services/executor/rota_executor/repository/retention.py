@@ -25,7 +25,20 @@ _NEVER_ENDED = """
     a.state <> 'ended'
     AND NOT EXISTS (SELECT 1 FROM run_attempts b WHERE b.run_id = a.run_id AND b.state = 'ended')
 """
+# A month that goes on began a month ago at the most.
+_PERIODS = """
+    WITH old AS MATERIALIZED (
+        SELECT p.budget_id, p.period_start FROM budget_periods p
+        WHERE p.period_start < statement_timestamp() - CAST(:retention AS interval) - interval '1 month'
+        ORDER BY p.period_start LIMIT :limit FOR UPDATE OF p SKIP LOCKED
+    ), gone AS (
+        DELETE FROM budget_periods g USING old
+        WHERE g.budget_id = old.budget_id AND g.period_start = old.period_start
+    )
+    SELECT count(*) FROM old
+"""
 RETENTION = {
     "run_attempts": _prune("ended_at", "a.state = 'ended'"),
     "run_attempts that never ended": _prune("started_at", _NEVER_ENDED),
+    "budget_periods": _PERIODS,
 }

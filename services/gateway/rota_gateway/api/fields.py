@@ -96,7 +96,7 @@ def is_email(value: str) -> bool:
     return EMAIL.fullmatch(value) is not None
 
 
-def _plain_amount(amount: Decimal) -> str:
+def plain_amount(amount: Decimal) -> str:
     return f"{amount.normalize():f}"
 
 
@@ -120,5 +120,5 @@ JsonObject = Annotated[dict[str, Any], AfterValidator(plain_json), AfterValidato
 Dollars = Annotated[
     Decimal,
     Field(strict=False, gt=0, le=1_000_000, max_digits=13, decimal_places=6),
-    PlainSerializer(_plain_amount, return_type=str),
+    PlainSerializer(plain_amount, return_type=str),
 ]

@@ -20,11 +20,16 @@ UNIQUE = {
     "uq_calendars_context_id_name": FieldError(
         "name", "A calendar of this name exists in the context already."
     ),
+    "uq_budgets_context_id_job_id_agent_name_period": FieldError(
+        "period", "There is a budget of that period for it already: change that one."
+    ),
     "uq_agent_configurations_context_id_name": FieldError(
         "name", "An agent of this name exists there already."
     ),
 }
 GONE = {
+    "fk_budgets_context_id": "context",
+    "fk_budgets_job_id": "job",
     "fk_scheduled_jobs_context_id": "context",
     "fk_calendars_context_id": "context",
     "fk_agent_configurations_context_id": "context",

@@ -101,3 +101,8 @@ def streaks(ended: Iterable[JobCompleted]) -> dict[UUID, Streak]:
 def pause_reason(failures: int, last: str) -> str:
     """Why the ticker paused a job by itself."""
     return f"paused after {failures} failures in a row; the last one: {last}"
+
+
+def budget_reason(last: JobCompleted) -> str:
+    """Why the ticker paused the jobs that a budget concerns."""
+    return f"paused for a budget: {last.error_message or 'it is used up'}"

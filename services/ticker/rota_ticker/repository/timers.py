@@ -97,10 +97,29 @@ PAUSE = """
 """
 
 
+# Tools alone spend nothing. Locked in the order in which everybody locks timers.
+CONCERNED = """
+    SELECT t.job_id, j.context_id, j.name FROM budgets b
+    JOIN scheduled_jobs j ON j.context_id = b.context_id AND j.tool IS NULL AND j.is_enabled
+        AND (b.job_id IS NULL OR j.id = b.job_id) AND (b.agent_name IS NULL OR j.agent_name = b.agent_name)
+    JOIN job_timers t ON t.job_id = j.id
+    WHERE b.id = :budget_id AND b.policy = 'pause' AND t.paused_at IS NULL
+    ORDER BY t.job_id FOR UPDATE OF t
+"""
+
+
 class Due(NamedTuple):
     job: Job
     timer: Timer
     now: datetime
+
+
+class Concerned(NamedTuple):
+    """A job that a budget concerns."""
+
+    job_id: UUID
+    context_id: UUID
+    name: str
 
 
 class Failing(NamedTuple):
@@ -172,6 +191,14 @@ async def count_failures(connection: Connection, streaks: Mapping[UUID, Streak])
 
 async def pause(connection: Connection, job_id: UUID, reason: str) -> None:
     await connection.execute(PAUSE, {"job_id": job_id, "reason": reason})
+
+
+async def pause_concerned(connection: Connection, budget_id: UUID, reason: str) -> list[Concerned]:
+    """Pauses the jobs that may not go on without that budget; those that were not paused before."""
+    found = [Concerned(*row) for row in await connection.fetch(CONCERNED, {"budget_id": budget_id})]
+    for job in found:
+        await pause(connection, job.job_id, reason)
+    return found
 
 
 async def clock(connection: Connection) -> datetime:
