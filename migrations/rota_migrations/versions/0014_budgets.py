@@ -6,8 +6,8 @@ there before they are made, and stands in a row of its own until it is known.
 
 from alembic import op
 
-revision = "0013"
-down_revision = "0012"
+revision = "0014"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 
