@@ -16,6 +16,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from rota_cli.local.port import free_port
+from tests.bench.agents import agents
+from tests.bench.agents import environment as model_environment
 from tests.bench.load import Figures, all_done, jobs, lateness, make_due, measure
 from tests.bench.sizes import sizes
 from tests.support.eventually import eventually
@@ -196,6 +199,7 @@ SECTIONS: dict[str, Section] = {
     "killed": killed,
     "planned": planned,
     "held": held,
+    "agents": agents,
 }
 
 
@@ -204,7 +208,12 @@ async def main(names: list[str]) -> None:
         async with (
             World.created(servers) as world,
             System.running(
-                world, Path(directory), pace={}, EXECUTOR_PLUGINS="tests.bench.noop", EXECUTOR_SLOTS="2000"
+                world,
+                Path(directory),
+                pace={},
+                EXECUTOR_PLUGINS="tests.bench.noop",
+                EXECUTOR_SLOTS="2000",
+                **model_environment(free_port()),
             ) as system,
         ):
             for name in names:
