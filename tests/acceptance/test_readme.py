@@ -86,6 +86,7 @@ def test_every_command_and_option_that_it_names_exists() -> None:
         "calendars",
         "contexts",
         "credentials",
+        "effects",
         "grants",
         "jobs",
         "mcp",

@@ -104,3 +104,35 @@ async def test_what_expires_while_everything_is_down_fails_where_that_was_said(s
     assert (run["status"], run["error_kind"], run["attempt"]) == ("error", "approval_expired", 2)
     assert made(system, context) == []
     assert [one["status"] for one in run["pending_actions"]] == ["expired"]
+
+
+async def test_an_approved_call_that_was_interrupted_is_gone_on_after_by_a_persons_word(
+    system: System,
+) -> None:
+    """I4: approved, then killed while it writes: the run goes on, and makes the call no second time."""
+    context, action = await a_parked_run(system)
+    system.kill("executor-2")
+    edited = {"arguments": {"seconds": 30}}
+    answer = await system.api.post(f"/api/v1/approvals/{action['id']}/approve", json=edited)
+    assert answer.status_code == 200, answer.text
+
+    async def writing() -> list[Execution]:
+        return made(system, context)
+
+    await eventually(writing, seconds=60, what="the approved call to begin")
+    system.kill("executor")
+    system.start("executor-2")
+    interrupted = await ended(system, action)
+    assert (interrupted["error_kind"], interrupted["attempt"]) == ("interrupted", 3)
+    listed = await system.api.get("/api/v1/effects", params={"run_id": action["run_id"], "is_open": "true"})
+    [call] = listed.json()["items"]
+    assert call["arguments"] == {"seconds": 30}
+    answer = await system.api.post(f"/api/v1/effects/{call['id']}/confirm", json={"note": "it is there"})
+    assert answer.status_code == 200, answer.text
+
+    async def over() -> bool:
+        run = (await system.api.get(f"/api/v1/runs/{action['run_id']}")).json()
+        return (run["status"], run["attempt"]) == ("success", 4)
+
+    await eventually(over, seconds=60, what="the run to go on")
+    assert [one.how for one in made(system, context)] == ["died"]

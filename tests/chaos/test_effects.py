@@ -1,12 +1,13 @@
 """An executor is killed around a tool that writes: what may have been done is not done again (I4)."""
 
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from tests.support.audit import never_twice_at_once
 from tests.support.eventually import eventually
-from tests.support.recorded import READS, WRITES, Execution
+from tests.support.recorded import READS, WRITES, Execution, overlapping
 from tests.support.system import System
 
 
@@ -92,3 +93,83 @@ async def test_killed_while_it_writes_the_run_is_not_repeated(system: System, re
     assert (status, kind) == ("error", "interrupted")
     assert WRITES in message
     assert "not known" in message
+
+
+async def interrupted_call(system: System, context: UUID) -> dict[str, Any]:
+    """The only call of the context's only run, which was interrupted."""
+    asked = {"context_id": str(context)}
+
+    async def found() -> list[dict[str, Any]]:
+        answer = await system.api.get("/api/v1/effects", params=asked)
+        items: list[dict[str, Any]] = answer.json()["items"]
+        return items
+
+    [call] = await eventually(found, seconds=60, what="the call of an interrupted run")
+    return call
+
+
+async def said_of(system: System, call: dict[str, Any], word: str) -> None:
+    answer = await system.api.post(f"/api/v1/effects/{call['id']}/{word}", json={})
+    assert answer.status_code == 200, answer.text
+    assert (await system.api.post(f"/api/v1/effects/{call['id']}/confirm", json={})).status_code == 409
+
+
+async def a_run_killed_while_it_writes(system: System, seconds: float) -> UUID:
+    """Killed before the tool took effect; its context."""
+    system.kill("executor-2")
+    context = await system.many_jobs(1, tool=WRITES, arguments={"seconds": seconds})
+    await system.make_due(context)
+
+    async def writing() -> list[Execution]:
+        return [call for call in system.executions() if call.context_id == str(context)]
+
+    await eventually(writing, seconds=60, what="the tool to begin")
+    system.kill("executor")
+    system.start("executor-2")
+    await system.all_accounted_for(context, 1)
+    return context
+
+
+async def test_a_call_that_a_person_wants_again_is_made_once_more(system: System) -> None:
+    """I4: killed before the effect; told to do it again, another attempt does it."""
+    context = await a_run_killed_while_it_writes(system, 5)
+    call = await interrupted_call(system, context)
+    assert (call["state"], call["is_open"], call["arguments"]) == ("started", True, {"seconds": 5})
+    await said_of(system, call, "repeat")
+
+    async def again() -> bool:
+        run = (await system.api.get(f"/api/v1/runs/{call['run_id']}")).json()
+        return (run["status"], run["attempt"]) == ("success", 3)
+
+    await eventually(again, seconds=60, what="the run to be made again")
+    calls = [one for one in system.executions() if one.context_id == str(context)]
+    assert overlapping(calls) == []
+    assert [(one.attempt, one.how) for one in calls] == [(1, "died"), (3, "ended")]
+
+
+async def test_a_call_that_took_effect_by_a_persons_word_is_not_made_again(system: System) -> None:
+    """I4: the run stays as it ended, also after another executor and ticker looked at it."""
+    context = await a_run_killed_while_it_writes(system, 30)
+    call = await interrupted_call(system, context)
+    await said_of(system, call, "confirm")
+    await system.all_accounted_for(context, 1)
+    run = (await system.api.get(f"/api/v1/runs/{call['run_id']}")).json()
+    assert (run["status"], run["error_kind"], run["state"]) == ("error", "interrupted", "closed")
+    assert len([one for one in system.executions() if one.context_id == str(context)]) == 1
+
+
+async def test_a_call_that_is_done_is_made_again_only_when_a_person_wants_it(system: System) -> None:
+    """I4: killed after the effect, before the answer."""
+    [first] = await killed_while(system, model=f"recorded:{WRITES}:0:3", tool=WRITES, how="ended")
+    context = UUID(first.context_id)
+    call = await interrupted_call(system, context)
+    assert (call["state"], call["is_open"]) == ("done", False)
+    await said_of(system, call, "repeat")
+
+    async def again() -> bool:
+        run = (await system.api.get(f"/api/v1/runs/{call['run_id']}")).json()
+        return (run["status"], run["attempt"]) == ("success", 3)
+
+    await eventually(again, seconds=60, what="the run to be made again")
+    calls = [one for one in system.executions() if one.context_id == str(context)]
+    assert [(one.attempt, one.how) for one in calls] == [(1, "ended"), (3, "ended")]

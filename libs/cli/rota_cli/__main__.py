@@ -13,6 +13,7 @@ from rota_cli.commands import (
     credentials,
     cron,
     doctor,
+    effects,
     files,
     grants,
     jobs,
@@ -49,6 +50,7 @@ app.add_typer(credentials.app, name="credentials")
 app.add_typer(mcp.app, name="mcp")
 app.add_typer(runs.app, name="runs")
 app.add_typer(approvals.app, name="approvals")
+app.add_typer(effects.app, name="effects")
 app.add_typer(grants.app, name="grants")
 app.add_typer(notifications.app, name="notifications")
 

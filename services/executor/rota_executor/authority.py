@@ -4,12 +4,16 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+import msgspec
+
 from rota_contracts.tools import ToolDescription
 from rota_executor.attempt import Attempt
 from rota_executor.calls import Credentials, ToolCall
+from rota_executor.domain import MAX_ARGUMENTS_BYTES, clean, without
 from rota_executor.errors import LeaseLostError
 from rota_executor.grants import is_granted
 from rota_executor.repository import Repository
+from rota_executor.settled import Settled
 
 
 class Authority:
@@ -17,13 +21,25 @@ class Authority:
         self._attempt = attempt
         self._repository = repository
         self._credentials = credentials
+        # Of a run that was interrupted.
+        self.settled = Settled()
+
+    def is_done(self, tool: ToolDescription, arguments: Mapping[str, Any]) -> bool:
+        """Whether the run has made this call, before it was interrupted: then it is not made again."""
+        return self.settled.take(tool.name, self._shown(arguments))
+
+    def is_in_doubt(self, tool: ToolDescription) -> bool:
+        """Whether a call may be one that was made before, in other words: then a person is asked."""
+        return self.settled.concerns(tool.name)
 
     async def is_granted(self, tool: ToolDescription, arguments: Mapping[str, Any], call_id: str) -> bool:
         """Whether a standing grant covers a call that would be asked for; a use of it is then taken."""
         return await is_granted(self._repository.grants, self._attempt, tool, arguments, call_id)
 
     @contextlib.asynccontextmanager
-    async def call(self, tool: ToolDescription, call_id: str) -> AsyncIterator[ToolCall]:
+    async def call(
+        self, tool: ToolDescription, arguments: Mapping[str, Any], call_id: str
+    ) -> AsyncIterator[ToolCall]:
         """Surrounds one call of a tool.
 
         A tool that writes is entered before it runs and closed after: a run that was interrupted in
@@ -38,7 +54,9 @@ class Authority:
             yield self.about(call_id)
             return
         key, record = self._attempt.key, self._attempt.record
-        effect = await self._repository.begin_effect(self._attempt.lease.executor, key, call_id, tool.name)
+        effect = await self._repository.begin_effect(
+            self._attempt.lease.executor, key, call_id, tool.name, self._kept(arguments)
+        )
         if effect is None:
             raise LeaseLostError("the run is no longer held by this executor")
         record.effects.append(tool.name)
@@ -49,6 +67,15 @@ class Authority:
             state = "done"
         finally:
             await self._repository.end_effect(key, effect, state)
+
+    def _shown(self, arguments: Mapping[str, Any]) -> Any:
+        """As a person may see them, and PostgreSQL can keep them."""
+        return without(self._attempt.record.hidden, clean(dict(arguments)))
+
+    def _kept(self, arguments: Mapping[str, Any]) -> str | None:
+        """The JSON that is kept of arguments; of too large ones none."""
+        text = msgspec.json.encode(self._shown(arguments))
+        return text.decode() if len(text) <= MAX_ARGUMENTS_BYTES else None
 
     def about(self, call_id: str) -> ToolCall:
         event, record = self._attempt.event, self._attempt.record

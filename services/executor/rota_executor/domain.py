@@ -149,7 +149,8 @@ def interrupted_message(effects: Sequence[tuple[str, str]]) -> str:
     )
     return (
         f"The run was interrupted after it began to write: {told}. It is not repeated by itself. "
-        "Look at what was done, then run the job now if it is still needed."
+        "Look at what was done, then say of each call that is open whether it took effect or is to be made "
+        "again (`rota effects`)."
     )
 
 

@@ -19,7 +19,6 @@ from rota_executor.domain import (
     Outcome,
     completed,
     ids,
-    interrupted_message,
     lost_message,
     prompt_of,
     timeout_message,
@@ -31,6 +30,7 @@ from rota_executor.errors import (
     RunError,
     RunTimeoutError,
 )
+from rota_executor.interruption import settled_before
 from rota_executor.leases import Leases
 from rota_executor.outbox import Outbox
 from rota_executor.progress import Progress
@@ -166,17 +166,6 @@ class Runs:
         with attempt.stoppable():
             return await self._answer(attempt, agents)
 
-    async def _require_nothing_written(self, event: JobDue) -> None:
-        """Raises InterruptedRunError when an earlier attempt had begun to write.
-
-        Not counting what the run had done before it parked: it goes on from there, and knows of it.
-        """
-        since = event.resumes or 0
-        if event.attempt > since + 1 and (
-            effects := await self._repository.effects(event.run_id, after=since)
-        ):
-            raise InterruptedRunError(interrupted_message(effects))
-
     async def _begin(self, event: JobDue) -> str | Resumption:
         """What the agent is asked; or what it waited for, and goes on from."""
         if event.resumes is None:
@@ -193,7 +182,7 @@ class Runs:
         seconds = event.job.timeout_seconds
         try:
             async with asyncio.timeout(seconds) as limit:
-                await self._require_nothing_written(event)
+                authority.settled = await settled_before(self._repository.effects, event)
                 if agents is None:
                     assert event.job.tool is not None
                     return await self._runtime.call(event.job.tool, event.job.arguments, record, authority)

@@ -121,3 +121,29 @@ def test_a_grant_is_given_before_anything_asked(gateway: Gateway, rota: Rota) ->
         "note": "",
         "max_uses": 1,
     }
+
+
+EFFECT: dict[str, Any] = {
+    "id": "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa",
+    "run_id": ACTION["run_id"],
+    "job_name": "Report",
+    "tool_name": "http_request",
+    "arguments": {"url": "https://example.org"},
+    "state": "started",
+    "decision": None,
+    "note": "",
+    "started_at": "2026-11-22T12:00:00Z",
+}
+
+
+def test_a_call_that_was_interrupted_is_listed_and_decided_upon(gateway: Gateway, rota: Rota) -> None:
+    gateway.items("/effects", EFFECT)
+    said = rota("effects", "list")
+    assert gateway.asked[-1][2]["is_open"] == "true"
+    for text in (EFFECT["id"], "https://example.org", "started"):
+        assert text in said.out
+    for word in ("confirm", "repeat"):
+        gateway.answer("POST", f"/effects/{EFFECT['id']}/{word}", {**EFFECT, "decision": f"{word}ed"})
+        assert rota("effects", word, EFFECT["id"], "--note", "seen").code == 0
+        assert gateway.asked[-1][3] == {"note": "seen"}
+    assert rota("effects", "repeat", "it").code == 1

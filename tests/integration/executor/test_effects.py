@@ -1,5 +1,7 @@
 """What writes is entered before it is done, and not done again by itself (I4)."""
 
+import json
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -61,6 +63,7 @@ async def test_a_call_that_writes_is_entered_and_closed(stage: Stage) -> None:
     completed = await stage.ran()
     assert completed.content == "written"
     assert await effects(stage) == [("writing", "done")]
+    assert await stage.world.value("SELECT CAST(arguments AS text) FROM tool_effects") == "{}"
 
 
 async def test_a_failure_after_writing_is_not_retried(stage: Stage) -> None:
@@ -78,4 +81,92 @@ async def test_a_run_that_was_interrupted_after_it_began_to_write_is_left_to_a_p
     assert (completed.status, completed.error_kind, completed.final) == ("error", "interrupted", True)
     assert "'send_mail'" in (completed.error_message or "")
     assert told in (completed.error_message or "")
+    assert toolbox.calls == []
+
+
+async def begun(stage: Stage, run_id: UUID, state: str, decision: str | None, **arguments: Any) -> None:
+    """A call of `writing` in the first attempt, and what a person said of it."""
+    await stage.world.sql(
+        """
+        WITH begun AS (
+            INSERT INTO tool_effects (run_id, attempt, call_id, context_id, tool_name, state, arguments)
+            VALUES (:r, 1, gen_random_uuid()::text, :c, 'writing', :s, CAST(:a AS jsonb))
+            RETURNING id
+        )
+        INSERT INTO effect_decisions (effect_id, run_id, context_id, decision)
+        SELECT id, :r, :c, :d FROM begun WHERE CAST(:d AS text) IS NOT NULL
+        """,
+        r=run_id,
+        c=stage.context_id,
+        s=state,
+        a=json.dumps(arguments),
+        d=decision,
+    )
+
+
+async def after_decisions(stage: Stage, *calls: tuple[str, str | None, dict[str, Any]]) -> UUID:
+    """A run whose second attempt ended as interrupted after these calls, and that was let go on."""
+    run_id = await stage.world.an_occurrence(stage.job_id, attempt=3, losses=1)
+    for state, decision, arguments in calls:
+        await begun(stage, run_id, state, decision, **arguments)
+    await stage.world.sql(
+        "INSERT INTO run_resumptions (run_id, attempt, context_id, scheduled_for)"
+        " SELECT run_id, 2, context_id, scheduled_for FROM occurrences"
+    )
+    return run_id
+
+
+async def sending(stage: Stage, *people: str) -> None:
+    """An agent that calls `writing` for each of them, and ends with what the last call said."""
+    steps = [*(["writing", {"to": one}] for one in people), "{output}"]
+    await stage.an_agent(f"scripted:plays:{json.dumps(steps)}", tools=[link("writing", policy="auto")])
+
+
+async def test_a_tool_that_is_to_be_called_again_is(stage: Stage) -> None:
+    run_id = await after_decisions(stage, ("started", "repeated", {"a": 1}))
+    done = await stage.ran(tool="writing", arguments={"a": 1}, run_id=run_id, attempt=3, losses=1)
+    assert (done.status, toolbox.calls) == ("success", [{"a": 1}])
+
+
+async def test_only_what_is_to_be_repeated_is_made_again(stage: Stage) -> None:
+    """Of three calls one had taken effect, one did so by a person's word, one is to be repeated."""
+    ann, bob, eve = ({"to": one} for one in ("ann", "bob", "eve"))
+    run_id = await after_decisions(
+        stage, ("done", None, ann), ("started", "confirmed", bob), ("started", "repeated", eve)
+    )
+    # Of a tool that has done something already, what is not known to be the same is asked for.
+    await sending(stage, "ann", "bob", "eve")
+    asked = await stage.ran(run_id=run_id, attempt=3, losses=1)
+    assert (asked.status, [one.arguments for one in asked.pending_actions]) == ("partial", [eve])
+    assert toolbox.calls == []
+
+
+async def test_a_run_whose_calls_are_all_repeated_begins_anew(stage: Stage) -> None:
+    run_id = await after_decisions(stage, ("started", "repeated", {"to": "ann"}))
+    await sending(stage, "ann", "bob")
+    done = await stage.ran(run_id=run_id, attempt=3, losses=1)
+    assert (done.status, done.content) == ("success", "written")
+    assert toolbox.calls == [{"to": "ann"}, {"to": "bob"}]
+
+
+async def test_the_model_reads_that_a_call_was_made_before(stage: Stage) -> None:
+    run_id = await after_decisions(stage, ("started", "confirmed", {"to": "ann"}))
+    await sending(stage, "ann")
+    done = await stage.ran(run_id=run_id, attempt=3, losses=1)
+    assert "made already, before the run was interrupted" in str(done.content)
+    assert toolbox.calls == []
+
+
+async def test_what_was_decided_upon_does_not_allow_what_was_interrupted_after(stage: Stage) -> None:
+    """The attempt that a person allowed was itself interrupted: they are asked again."""
+    run_id = await after_decisions(stage, ("started", "repeated", {"a": 1}))
+    await stage.world.sql(
+        "INSERT INTO tool_effects (run_id, attempt, call_id, context_id, tool_name, state)"
+        " VALUES (:r, 3, 'call/1', :c, 'writing', 'started')",
+        r=run_id,
+        c=stage.context_id,
+    )
+    await stage.world.sql("UPDATE occurrences SET attempt = 4")
+    done = await stage.ran(tool="writing", run_id=run_id, attempt=4, losses=2)
+    assert (done.status, done.error_kind) == ("error", "interrupted")
     assert toolbox.calls == []

@@ -269,7 +269,7 @@ async def test_a_transaction_that_began_in_time_writes_nothing_after_the_lease(s
     late = Repository(database, terms)
     assert await late.renew(["frozen"]) == set()
     assert await late.end("frozen", [Ended(key, "{}", "[]")]) == set()
-    assert await late.begin_effect("frozen", key, "call", "tool") is None
+    assert await late.begin_effect("frozen", key, "call", "tool", "{}") is None
     assert await late.claim("frozen", [event]) is None
     await database.close()
     assert (await stage.attempt(event)).state == "running"

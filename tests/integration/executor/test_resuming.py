@@ -171,6 +171,31 @@ async def test_what_was_interrupted_after_an_approved_call_had_begun_is_not_repe
     assert toolbox.calls == []
 
 
+async def test_an_approved_call_that_took_effect_by_a_persons_word_is_gone_on_after(stage: Stage) -> None:
+    due, ended = await parked(stage)
+    await decided(stage, due, ended, "approved")
+    await stage.world.sql(
+        "WITH begun AS (INSERT INTO tool_effects"
+        " (run_id, attempt, call_id, context_id, tool_name, state, arguments)"
+        " VALUES (:run, 2, 'a', :context, 'writing', 'started', '{}') RETURNING id)"
+        " INSERT INTO effect_decisions (effect_id, run_id, context_id, decision)"
+        " SELECT id, :run, :context, 'confirmed' FROM begun",
+        run=due.run_id,
+        context=due.context_id,
+    )
+    await stage.world.sql(
+        "INSERT INTO run_resumptions (run_id, attempt, context_id, scheduled_for)"
+        " VALUES (:run, 3, :context, now())",
+        run=due.run_id,
+        context=due.context_id,
+    )
+    await stage.world.sql("UPDATE occurrences SET attempt = 4 WHERE run_id = :run", run=due.run_id)
+    done = await resumed(stage, due, attempt=4)
+    assert done.status == "success"
+    assert "made already" in str(done.content)
+    assert toolbox.calls == []
+
+
 async def test_what_was_written_before_it_parked_does_not_hold_it_back(stage: Stage) -> None:
     due, ended = await parked(stage)
     await decided(stage, due, ended, "approved")

@@ -115,6 +115,7 @@ TENANT_TABLES = [
     "run_cancellations",
     "approval_decisions",
     "run_resumptions",
+    "effect_decisions",
     "approval_grants",
     "grant_uses",
     "tool_effects",
@@ -200,6 +201,10 @@ async def fill(world: World, context: UUID, job: UUID) -> None:
         VALUES (:r, :r, :c, 'denied')
         """,
         "INSERT INTO run_resumptions (run_id, attempt, context_id, scheduled_for) VALUES (:r, 1, :c, now())",
+        """
+        INSERT INTO effect_decisions (effect_id, run_id, context_id, decision)
+        VALUES (:r, :r, :c, 'confirmed')
+        """,
         """
         INSERT INTO approval_grants (id, context_id, job_id, prompt_hash, agent_id, agent_name,
                                      agent_revision, tool_name, tool_hash, pattern, expires_at)

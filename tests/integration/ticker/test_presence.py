@@ -120,7 +120,7 @@ async def test_a_lease_that_was_ended_is_never_held_again(world: World) -> None:
     assert await repository.renew([GONE]) == set()
     assert await repository.claim(GONE, []) is None
     assert await repository.end(GONE, [Ended(key, "{}", None)]) == set()
-    assert await repository.begin_effect(GONE, key, "call", "tool") is None
+    assert await repository.begin_effect(GONE, key, "call", "tool", "{}") is None
     assert await repository.release(GONE, [key]) == 0
     assert await ticker.reconcile() == 1
 

@@ -49,6 +49,24 @@ async def test_a_parked_run_goes_on_as_its_next_attempt(world: World) -> None:
     assert (row.state, row.disposition, row.reason_code, row.attempt) == ("closed", "ran", "success", 2)
 
 
+async def test_an_interrupted_run_begins_where_the_interrupted_attempt_did(world: World) -> None:
+    """Once a person said what became of its calls: from the start, or where it had waited."""
+    ticker = await a_ticker(world)
+    for resumes in (None, 1):
+        due = await a_parked_run(world, ticker)
+        await world.sql(
+            "UPDATE occurrences SET reason_code = 'interrupted', resumes = :n WHERE run_id = :run",
+            n=resumes,
+            run=due.run_id,
+        )
+        await decided(world, due)
+        ticker._resumptions_horizon = "0"
+        assert await ticker.take_resumptions() == 1
+        again = (await dues(world))[-1]
+        assert (again.run_id, again.attempt, again.resumes) == (due.run_id, 2, resumes)
+        await ticker.on_completed([completed(again)])
+
+
 async def test_while_it_waits_the_job_and_its_context_go_on(world: World) -> None:
     ticker = await a_ticker(world)
     due = await a_parked_run(world, ticker, overlap_policy="skip")

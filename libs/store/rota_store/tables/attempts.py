@@ -112,9 +112,19 @@ tool_effects = Table(
     required("state"),
     instant("started_at", now=True),
     instant("ended_at"),
+    required("id", Uuid, "gen_random_uuid()"),
+    # None where they are too large to be shown.
+    Column("arguments", JSONB),
     PrimaryKeyConstraint("run_id", "attempt", "call_id"),
+    UniqueConstraint("id"),
     one_of("state", "started", "done", "failed"),
     Index("ix_tool_effects_context_id", "context_id"),
+    Index(
+        "ix_tool_effects_open",
+        "context_id",
+        text("started_at DESC"),
+        postgresql_where=text("state = 'started'"),
+    ),
 )
 
 # Calls that a standing grant covered. The numbers of a grant's uses go up without a gap, and say how many

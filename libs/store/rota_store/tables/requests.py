@@ -109,7 +109,24 @@ approval_grants = Table(
     Index("ix_approval_grants_job_id", "job_id", "tool_name"),
 )
 
-# Attempts that parked and whose calls are all decided upon: the run goes on.
+# What a person said of a call that writes, when its run was interrupted: it took effect, or is to be made
+# again.
+effect_decisions = Table(
+    "effect_decisions",
+    metadata,
+    Column("effect_id", Uuid, primary_key=True),
+    required("run_id", Uuid),
+    of_context(),
+    required("decision"),
+    required("note", default="''"),
+    Column("decided_by", Uuid, ForeignKey("users.id", ondelete="SET NULL")),
+    Column("decided_at", DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()")),
+    one_of("decision", "confirmed", "repeated"),
+    Index("ix_effect_decisions_run_id", "run_id"),
+    Index("ix_effect_decisions_context_id", "context_id"),
+)
+
+# Attempts that parked, or were interrupted, and all is decided upon: the run goes on.
 run_resumptions = Table(
     "run_resumptions",
     metadata,

@@ -21,6 +21,7 @@ from rota_executor.adapters.failures import reason
 from rota_executor.adapters.registry import Tool
 from rota_executor.calls import AnsweredError, RefusedError, ToolCall
 from rota_executor.errors import LeaseLostError, ToolError, ToolFailedError, ToolRefusedError
+from rota_executor.settled import DONE_BEFORE
 
 # Characters that a model is handed of one output.
 MAX_OUTPUT = 100_000
@@ -33,7 +34,13 @@ SIGNALS = (ApprovalRequired, CallDeferred, ModelRetry, ToolFailed)
 class Authority(Protocol):
     """Part of the wrapping of every tool: what surrounds each call raises when the run is no longer ours."""
 
-    def call(self, tool: ToolDescription, call_id: str) -> AbstractAsyncContextManager[ToolCall]: ...
+    def call(
+        self, tool: ToolDescription, arguments: Mapping[str, Any], call_id: str
+    ) -> AbstractAsyncContextManager[ToolCall]: ...
+
+    def is_done(self, tool: ToolDescription, arguments: Mapping[str, Any]) -> bool: ...
+
+    def is_in_doubt(self, tool: ToolDescription) -> bool: ...
 
     async def is_granted(self, tool: ToolDescription, arguments: Mapping[str, Any], call_id: str) -> bool: ...
 
@@ -52,7 +59,7 @@ class Guard:
 
     async def may_call(self, tool: Tool, arguments: Mapping[str, Any], call_id: str) -> bool:
         """Whether a call that nobody approved may be made: by the policy, else by a standing grant."""
-        if self.policy == "ask":
+        if self.policy == "ask" or self.authority.is_in_doubt(tool.description):
             return await self.authority.is_granted(tool.description, arguments, call_id)
         return self.policy == "auto"
 
@@ -70,7 +77,7 @@ class Guard:
         try:
             async with (
                 asyncio.timeout(self.timeout_seconds) as limit,
-                self.authority.call(tool.description, call_id) as call,
+                self.authority.call(tool.description, arguments, call_id) as call,
             ):
                 hidden = call.hidden
                 return _cut(hidden(await tool.run(arguments, call)))
@@ -119,6 +126,8 @@ class ApprovalToolset(AbstractToolset[None]):
     ) -> Any:
         if self.guard.policy == "deny":
             raise ToolFailed(f"The tool {name!r} is not allowed for this agent. Go on without it.")
+        if self.guard.authority.is_done(self.tool.description, tool_args):
+            return DONE_BEFORE
         call_id = ctx.tool_call_id or name
         if not (ctx.tool_call_approved or await self.guard.may_call(self.tool, tool_args, call_id)):
             raise ApprovalRequired

@@ -10,6 +10,7 @@ from rota_contracts.events import JobDue
 from rota_contracts.ids import session_id_for
 from rota_executor.deadline import Terms
 from rota_executor.repository import resumptions
+from rota_executor.repository.effects import Effects
 from rota_executor.repository.grants import Grants
 from rota_executor.repository.notebooks import Note, write_notes
 from rota_executor.resumption import Resumption
@@ -90,6 +91,7 @@ class Repository:
         self._database = database
         self._terms = terms
         self.grants = Grants(database)
+        self.effects = Effects(database)
 
     async def enter(self, executor: str) -> None:
         """Begins the lease of a new executor."""
@@ -263,20 +265,31 @@ class Repository:
             )
         return ended
 
-    async def begin_effect(self, executor: str, key: AttemptKey, call_id: str, tool_name: str) -> str | None:
-        """Enters a call that writes, before it is made; its id, or None when the attempt is not held any more."""
+    async def begin_effect(
+        self, executor: str, key: AttemptKey, call_id: str, tool_name: str, arguments: str | None
+    ) -> str | None:
+        """Enters a call that writes, before it is made; its id, or None when the attempt is not held any more.
+
+        `arguments` are JSON.
+        """
         rows = await self._database.fetch(
             f"""
             WITH {_HELD}
-            INSERT INTO tool_effects (run_id, attempt, call_id, context_id, tool_name, state)
+            INSERT INTO tool_effects (run_id, attempt, call_id, context_id, tool_name, state, arguments)
             SELECT a.run_id, a.attempt,
                    CAST(:call_id AS text) || '/' || (SELECT count(*) FROM tool_effects e WHERE e.run_id = a.run_id),
-                   a.context_id, :tool_name, 'started'
+                   a.context_id, :tool_name, 'started', CAST(:arguments AS jsonb)
             FROM run_attempts a
             WHERE a.run_id = :run_id AND a.attempt = :attempt AND {_RUNNING}
             RETURNING call_id
             """,
-            {**key._asdict(), "call_id": call_id, "tool_name": tool_name, "executor": executor},
+            {
+                **key._asdict(),
+                "call_id": call_id,
+                "tool_name": tool_name,
+                "arguments": arguments,
+                "executor": executor,
+            },
         )
         return rows[0][0] if rows else None
 
@@ -289,15 +302,6 @@ class Repository:
             """,
             {**key._asdict(), "effect": effect, "state": state},
         )
-
-    async def effects(self, run_id: UUID, *, after: int) -> list[tuple[str, str]]:
-        """Which tools that write the attempts `after` that one have begun, and how far they came."""
-        rows = await self._database.fetch(
-            "SELECT tool_name, state FROM tool_effects WHERE run_id = :run_id AND attempt > :after"
-            " ORDER BY started_at",
-            {"run_id": run_id, "after": after},
-        )
-        return [(row[0], row[1]) for row in rows]
 
     async def resumption(self, run_id: UUID, attempt: int) -> Resumption | None:
         """What a run goes on from that parked in this attempt; None when nothing is kept of it."""

@@ -48,15 +48,16 @@ QUEUE_RETRIES = """
 """
 
 # A run that parked had its disposition; decided upon, it is open again, and another attempt goes on from there.
+# One that was interrupted begins where the interrupted attempt did.
 REOPEN = """
     UPDATE occurrences o
     SET state = 'queued', disposition = NULL, reason_code = NULL, reason = NULL, closed_at = NULL,
-        resumes = o.attempt, attempt = o.attempt + 1, dispatched_at = NULL, check_at = NULL, expires_at = NULL,
+        resumes = CASE o.reason_code WHEN 'partial' THEN o.attempt ELSE o.resumes END, attempt = o.attempt + 1, dispatched_at = NULL, check_at = NULL, expires_at = NULL,
         not_before = clock_timestamp(), queued_at = clock_timestamp()
     FROM unnest(CAST(:run_ids AS uuid[]), CAST(:instants AS timestamptz[]), CAST(:attempts AS int[]))
         AS u (run_id, scheduled_for, attempt)
     WHERE o.run_id = u.run_id AND o.scheduled_for = u.scheduled_for AND o.attempt = u.attempt
-      AND o.disposition = 'ran' AND o.reason_code = 'partial'
+      AND o.disposition = 'ran' AND o.reason_code IN ('partial', 'interrupted')
     RETURNING o.context_id
 """
 
