@@ -71,6 +71,12 @@ async def echo(messages: Messages, info: AgentInfo, argument: str) -> ModelRespo
     return said(prompt(messages))
 
 
+async def recalls(messages: Messages, info: AgentInfo, argument: str) -> ModelResponse:
+    """Answers with all that it was ever asked."""
+    asked = [str(part.content) for one in messages for part in one.parts if part.part_kind == "user-prompt"]
+    return said(" | ".join(asked))
+
+
 async def says(messages: Messages, info: AgentInfo, argument: str) -> ModelResponse:
     """`says:<text>` answers with the text."""
     return said(argument)
@@ -102,7 +108,8 @@ async def plays(messages: Messages, info: AgentInfo, argument: str) -> ModelResp
 
 
 SCRIPTS: dict[str, Script] = {
-    script.__name__: script for script in (noop, slow, fail, blocks, long, echo, says, rewrites, calls, plays)
+    script.__name__: script
+    for script in (noop, slow, fail, blocks, long, echo, recalls, says, rewrites, calls, plays)
 }
 
 

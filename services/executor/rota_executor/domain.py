@@ -22,6 +22,7 @@ from rota_contracts.events import (
 )
 from rota_contracts.ids import session_id_for
 from rota_contracts.transcript import Entry
+from rota_executor.continuity import Continuity
 from rota_executor.transcript import Transcript
 
 Verdict = Literal["ended", "stale", "elsewhere"]
@@ -72,6 +73,9 @@ class Record:
     agent_revision: int | None = None
     # What its agent said that it came to.
     reported: ReportedOutcome | None = None
+    # What earlier runs of the job left, and the conversation that this one leaves, as JSON.
+    continuity: Continuity = Continuity()  # noqa: RUF009  immutable
+    conversation: str = ""
     # What the run goes on from, when it waits for a person.
     checkpoint: str | None = None
     # Tools that write and were begun: what they did cannot be taken back.

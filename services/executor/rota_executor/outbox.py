@@ -41,6 +41,7 @@ class _Entry:
             encode_payload(self.completed).decode(),
             msgspec.json.encode(said).decode() if said else None,
             None if self.is_plain else record.checkpoint,
+            record.continuity.carried(self.completed, without(record.hidden, record.conversation)),
             [
                 Note(event.job_id, event.context_id, event.run_id, key, without(record.hidden, value))
                 for key, value in kept_notes(self.completed.status, record).items()

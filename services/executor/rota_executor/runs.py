@@ -190,6 +190,7 @@ class Runs:
                 loaded = await asyncio.shield(agents)
                 agent, begin = loaded.of(event), await self._begin(event)
                 spending = Spending(self._budgets, attempt, loaded.budgets_of(event))
+                record.continuity = await self._repository.continuity(event.job_id, event.run_id)
                 with self._progress.of(attempt):
                     return await self._runtime.run(agent, begin, record, authority, spending)
         except TimeoutError:

@@ -286,6 +286,16 @@ def test_disabling_carries_the_reason(gateway: Gateway, rota: Rota) -> None:
     ]
 
 
+def test_what_a_job_knows_of_earlier_runs_is_set_and_reset(gateway: Gateway, rota: Rota) -> None:
+    gateway.answer("PATCH", f"/jobs/{JOB}", _job())
+    rota("jobs", "update", JOB, "--continuity", "last_n_outcomes", "--continuity-outcomes", "3")
+    gateway.answer("POST", f"/jobs/{JOB}/continuity/reset", None, status=204)
+    said = rota("jobs", "reset-continuity", JOB)
+    assert said.code == 0
+    assert [one[:2] for one in gateway.asked][-1] == ("POST", f"/jobs/{JOB}/continuity/reset")
+    assert gateway.asked[0][3] == {"continuity": "last_n_outcomes", "continuity_outcomes": 3}
+
+
 def test_a_transcript_tells_what_each_call_took(gateway: Gateway, rota: Rota) -> None:
     gateway.answer("GET", f"/runs/{RUN}", {**_run(), "session_id": JOB})
     messages = [

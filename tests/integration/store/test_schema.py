@@ -122,6 +122,7 @@ TENANT_TABLES = [
     "agent_revisions",
     "notification_requests",
     "job_notebooks",
+    "job_continuity_resets",
     "credentials",
     "mcp_servers",
     "mcp_discoveries",
@@ -170,6 +171,7 @@ async def fill(world: World, context: UUID, job: UUID) -> None:
         VALUES (:r, 1, 'call', :c, 't', 'done')
         """,
         "INSERT INTO calendars (context_id, name) VALUES (:c, 'holidays')",
+        "INSERT INTO job_continuity_resets (job_id, context_id) VALUES (:j, :c)",
         """
         INSERT INTO job_revisions (job_id, generation, context_id, valid_from, valid_until, definition)
         VALUES (:j, 9, :c, now(), now(), '{}')

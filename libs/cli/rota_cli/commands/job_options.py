@@ -57,6 +57,12 @@ FIELDS: dict[str, Any] = {
     "priority": _option(int, help="Within the context: 1 goes first, 9 last.  (default: 5)"),
     "queue_ttl_seconds": _option(int, help="A run that has waited longer is missed."),
     "auto_pause_after": _option(int, help="Pause after so many failures in a row."),
+    "continuity": _option(
+        Literal["none", "last_outcome", "last_n_outcomes", "conversation"],
+        help="What a run is told of those before it.  (default: none)",
+    ),
+    "continuity_outcomes": _option(int, help="Of --continuity last_n_outcomes.  (default: 5)"),
+    "continuity_max_chars": _option(int, help="What is older is left out.  (default: 20000)"),
     "approval_expiry_seconds": _option(int, help="How long a call waits for a person.  (default: a day)"),
     "approval_expiry_action": _option(
         Literal["deny", "fail"], help="When nobody decides in time.  (default: deny)"

@@ -234,6 +234,14 @@ def notebook(
     session.show_list(found, columns, nothing="the notebook is empty")
 
 
+@app.command("reset-continuity")
+@with_session
+def reset_continuity(session: Session, job: Which, context: Context = None) -> None:
+    """Let the next run begin anew, without what earlier ones came to or said."""
+    session.api.post(f"{_path(session, job, context)}/continuity/reset")
+    print(f"runs of job {job} that begin from now on know nothing of earlier ones")
+
+
 @app.command("run")
 @with_session
 def run(

@@ -89,6 +89,8 @@ run_attempts = Table(
     Column("transcript", JSONB),
     # Of an attempt that parked: what the agent runtime goes on from.
     Column("checkpoint", Text),
+    # What the run leaves to those of its job that come after it, where the job wants that: JSON.
+    Column("carried", Text),
     PrimaryKeyConstraint("run_id", "attempt"),
     one_of("state", "running", "released", "ended"),
     CheckConstraint(
@@ -96,6 +98,12 @@ run_attempts = Table(
         name="ended_with_outcome",
     ),
     Index("ix_run_attempts_executor", "executor", "state", postgresql_where=text("state <> 'ended'")),
+    Index(
+        "ix_run_attempts_carried",
+        "job_id",
+        text("ended_at DESC"),
+        postgresql_where=text("carried IS NOT NULL"),
+    ),
     # For sweeps over what ended lately, and for what is old.
     Index("ix_run_attempts_ended_at", "ended_at", postgresql_where=text("state = 'ended'")),
 )

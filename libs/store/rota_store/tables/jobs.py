@@ -99,6 +99,10 @@ scheduled_jobs = Table(
     Column("queue_ttl_seconds", Integer),
     Column("auto_pause_after", Integer),
     # How long a call waits for a person, and what then becomes of its run; None: as the agent says.
+    # What its runs know of those before them, and how much of it.
+    required("continuity", default="'none'"),
+    required("continuity_outcomes", Integer, "5"),
+    required("continuity_max_chars", Integer, "20000"),
     Column("approval_expiry_seconds", Integer),
     Column("approval_expiry_action", Text),
     # Since when the clock goes by this definition; set by a trigger.
@@ -143,6 +147,9 @@ scheduled_jobs = Table(
     CheckConstraint("jitter_seconds >= 0", name="jitter_seconds"),
     CheckConstraint("catch_up_window_seconds >= 0", name="catch_up_window_seconds"),
     CheckConstraint("auto_pause_after >= 1", name="auto_pause_after"),
+    one_of("continuity", "none", "last_outcome", "last_n_outcomes", "conversation"),
+    CheckConstraint("continuity_outcomes BETWEEN 1 AND 20", name="continuity_outcomes"),
+    CheckConstraint("continuity_max_chars BETWEEN 1000 AND 200000", name="continuity_max_chars"),
     CheckConstraint("approval_expiry_seconds BETWEEN 60 AND 2592000", name="approval_expiry_seconds"),
     CheckConstraint("end_at > start_at", name="window"),
     CheckConstraint(
@@ -174,4 +181,14 @@ job_revisions = Table(
     PrimaryKeyConstraint("job_id", "generation"),
     Index("ix_job_revisions_context_id", "context_id"),
     Index("ix_job_revisions_valid_until", "valid_until"),
+)
+
+# Since when runs of a job know nothing of those before.
+job_continuity_resets = Table(
+    "job_continuity_resets",
+    metadata,
+    Column("job_id", Uuid, ForeignKey("scheduled_jobs.id", ondelete="CASCADE"), primary_key=True),
+    of_context(),
+    required("reset_at", DateTime(timezone=True), "clock_timestamp()"),
+    Index("ix_job_continuity_resets_context_id", "context_id"),
 )

@@ -13,21 +13,32 @@ from rota_executor.resumption import Decision, Resumption
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """`skip` messages at the beginning are examples; `calls` are what the run waits for."""
+    """`skip` messages at the beginning were not said in this run, the first of them are examples; `calls` are
+    what the run waits for.
+    """
 
     skip: int
     calls: list[str]
     usage: Usage
     messages: msgspec.Raw
+    examples: int = 0
     measured: Measured = msgspec.field(default_factory=Measured)
 
 
 def keep(
-    messages: Sequence[ModelMessage], calls: Sequence[str], usage: Usage, measured: Measured, *, skip: int
+    messages: Sequence[ModelMessage],
+    calls: Sequence[str],
+    usage: Usage,
+    measured: Measured,
+    *,
+    skip: int,
+    examples: int,
 ) -> str:
     """The JSON of a checkpoint."""
     said = msgspec.Raw(ModelMessagesTypeAdapter.dump_json(list(messages)))
-    kept = Checkpoint(skip=skip, calls=list(calls), usage=usage, messages=said, measured=measured)
+    kept = Checkpoint(
+        skip=skip, calls=list(calls), usage=usage, messages=said, examples=examples, measured=measured
+    )
     return msgspec.json.encode(kept).decode()
 
 

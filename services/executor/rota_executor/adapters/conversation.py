@@ -21,12 +21,12 @@ from pydantic_ai.messages import (
 )
 
 from rota_contracts.events import ContentBlock, PendingAction
-from rota_executor.adapters import checkpoint
+from rota_executor.adapters import checkpoint, continuing
 from rota_executor.adapters.driving import Driver
 from rota_executor.adapters.reporting import reported
 from rota_executor.adapters.session import Session
 from rota_executor.adapters.transcript import Measured, turns
-from rota_executor.domain import Content, Outcome, clean
+from rota_executor.domain import Content, Outcome, Record, clean
 from rota_executor.errors import ModelFailedError
 from rota_executor.facts import invented_numbers, report
 
@@ -84,19 +84,26 @@ async def converse(session: Session) -> Outcome:
         pending = _pending(result.output)
         calls = [one.tool_call_id for one in pending]
         session.record.checkpoint = checkpoint.keep(
-            result.all_messages(), calls, session.record.usage, begin.measured, skip=begin.skip
+            result.all_messages(),
+            calls,
+            session.record.usage,
+            begin.measured,
+            skip=begin.skip,
+            examples=begin.examples,
         )
         return Outcome("partial", _said_so_far(messages[len(begin.history) :]), pending)
-    session.record.reported = reported(result.all_messages())
+    session.record.reported = reported(result.all_messages()[begin.skip :])
+    _leave(result.all_messages()[begin.examples :], session.record)
     return Outcome("success", _content(result.response, result.output))
 
 
 class _Beginning(NamedTuple):
-    """What the model is handed; the first `skip` messages of the history were never said."""
+    """What the model is handed; the first `skip` messages of the history are examples and of earlier runs."""
 
     prompt: str | None
     history: list[ModelMessage]
     skip: int
+    examples: int
     measured: Measured
     answers: DeferredToolResults | None = None
 
@@ -105,12 +112,32 @@ def _beginning(session: Session) -> _Beginning:
     """A new conversation, or the one that waited for a person."""
     if session.resumption is None:
         examples = turns(session.agent.examples)
-        return _Beginning(prompt_with_facts(session), examples, len(examples), Measured())
+        history = [*examples, *_earlier(session.record)]
+        prompt = session.record.continuity.before(prompt_with_facts(session))
+        return _Beginning(prompt, history, len(history), len(examples), Measured())
     kept = checkpoint.read(session.resumption)
     session.spent = checkpoint.spent(kept)
     session.meter.before = kept.usage
     answers = checkpoint.answers(kept, session.resumption.decisions)
-    return _Beginning(None, checkpoint.history_of(kept), kept.skip, kept.measured, answers)
+    return _Beginning(None, checkpoint.history_of(kept), kept.skip, kept.examples, kept.measured, answers)
+
+
+def _earlier(record: Record) -> list[ModelMessage]:
+    """The conversation that goes on; begun anew where nobody can read it any more."""
+    try:
+        return continuing.history(record.continuity.conversation)
+    except ValueError:
+        record.warnings.append("The conversation of the earlier runs cannot be read; it was begun anew.")
+        return []
+
+
+def _leave(messages: list[ModelMessage], record: Record) -> None:
+    """Keeps the conversation for the next run of the job, where that wants to go on with it."""
+    if record.continuity.mode == "conversation":
+        try:
+            record.conversation = continuing.kept(messages, record.continuity.max_chars)
+        except ValueError:
+            record.warnings.append("The conversation cannot be kept; the next run begins it anew.")
 
 
 def prompt_with_facts(session: Session) -> str:
@@ -125,7 +152,7 @@ class _Grounding:
     """No number may stand in the answer that neither the prompt nor a fact nor a tool said."""
 
     def __init__(self, session: Session) -> None:
-        self._prompt = prompt_with_facts(session)
+        self._prompt = session.record.continuity.before(prompt_with_facts(session))
         self._invented: list[str] = []
 
     async def check(self, context: RunContext[None], output: Output) -> Output:

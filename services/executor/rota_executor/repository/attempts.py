@@ -8,8 +8,9 @@ from uuid import UUID
 
 from rota_contracts.events import JobDue
 from rota_contracts.ids import session_id_for
+from rota_executor.continuity import Continuity
 from rota_executor.deadline import Terms
-from rota_executor.repository import resumptions
+from rota_executor.repository import continuity, resumptions
 from rota_executor.repository.effects import Effects
 from rota_executor.repository.grants import Grants
 from rota_executor.repository.notebooks import Note, write_notes
@@ -39,6 +40,8 @@ class Ended:
     transcript: str | None
     # What a run that waits for a person goes on from.
     checkpoint: str | None = None
+    # What it leaves to later runs of its job.
+    carried: str | None = None
     notes: Sequence[Note] = ()
 
 
@@ -74,10 +77,10 @@ _END = f"""
         UPDATE run_attempts a
         SET state = 'ended', ended_at = clock_timestamp(),
             outcome = CAST(d.outcome AS jsonb), transcript = CAST(d.transcript AS jsonb),
-            checkpoint = d.checkpoint
+            checkpoint = d.checkpoint, carried = d.carried
         FROM unnest(CAST(:run_ids AS uuid[]), CAST(:attempts AS int[]), CAST(:outcomes AS text[]),
-                    CAST(:transcripts AS text[]), CAST(:checkpoints AS text[]))
-            AS d(run_id, attempt, outcome, transcript, checkpoint)
+                    CAST(:transcripts AS text[]), CAST(:checkpoints AS text[]), CAST(:carried AS text[]))
+            AS d(run_id, attempt, outcome, transcript, checkpoint, carried)
         WHERE a.run_id = d.run_id AND a.attempt = d.attempt AND {_RUNNING}
         RETURNING a.run_id, a.attempt
     )
@@ -252,6 +255,7 @@ class Repository:
             "outcomes": [ended.outcome for ended in outcomes],
             "transcripts": [ended.transcript for ended in outcomes],
             "checkpoints": [ended.checkpoint for ended in outcomes],
+            "carried": [ended.carried for ended in outcomes],
             "executor": executor,
         }
         if not any(one.notes for one in outcomes):
@@ -306,6 +310,10 @@ class Repository:
     async def resumption(self, run_id: UUID, attempt: int) -> Resumption | None:
         """What a run goes on from that parked in this attempt; None when nothing is kept of it."""
         return await resumptions.load(self._database, run_id, attempt)
+
+    async def continuity(self, job_id: UUID, run_id: UUID) -> Continuity:
+        """What earlier runs of the job left to this one."""
+        return await continuity.load(self._database, job_id, run_id)
 
     async def release(self, executor: str, keys: Sequence[AttemptKey]) -> int:
         """Hands unfinished attempts over: the ticker may dispatch their runs again at once."""

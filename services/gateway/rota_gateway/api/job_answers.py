@@ -56,6 +56,9 @@ class Job(Answer):
     priority: int
     queue_ttl_seconds: int | None
     auto_pause_after: int | None
+    continuity: Literal["none", "last_outcome", "last_n_outcomes", "conversation"]
+    continuity_outcomes: int
+    continuity_max_chars: int
     approval_expiry_seconds: int | None = Field(description="null: as its agent says, else a day")
     approval_expiry_action: Literal["deny", "fail"] | None = Field(
         description="null: as its agent says, else deny"

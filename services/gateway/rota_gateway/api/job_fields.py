@@ -77,6 +77,16 @@ Tool = Annotated[Label, Field(description="instead of an agent: one call of this
 Arguments = Annotated[JsonObject, Field(description="of the tool, as its JSON Schema wants them")]
 
 
+Continuity = Annotated[
+    Literal["none", "last_outcome", "last_n_outcomes", "conversation"],
+    Field(description="what a run knows of those before it: nothing, outcomes, or one conversation goes on"),
+]
+ContinuityOutcomes = Annotated[int, Field(ge=1, le=20, description="of last_n_outcomes")]
+ContinuityChars = Annotated[
+    int, Field(ge=1_000, le=200_000, description="what is older than these characters is left out")
+]
+
+
 class _Job(Input):
     """What a new job and a change of one have alike; a default that only a new one has stands there."""
 
@@ -106,6 +116,9 @@ class _Job(Input):
     priority: Priority = 5
     queue_ttl_seconds: QueueTtl | None = None
     auto_pause_after: AutoPause | None = None
+    continuity: Continuity = "none"
+    continuity_outcomes: ContinuityOutcomes = 5
+    continuity_max_chars: ContinuityChars = 20_000
     approval_expiry_seconds: ExpirySeconds | None = None
     approval_expiry_action: ExpiryAction | None = None
 

@@ -42,6 +42,8 @@ BATCH_TYPES = {
             "queue_ttl_seconds",
             "auto_pause_after",
             "approval_expiry_seconds",
+            "continuity_outcomes",
+            "continuity_max_chars",
         ),
         "integer",
     ),
