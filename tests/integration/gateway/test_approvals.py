@@ -90,7 +90,7 @@ async def test_of_two_who_decide_at_once_one_is_told_that_it_is_decided(
 ) -> None:
     context = await person.context()
     other = await served.person()
-    await other.joins(context, "editor")
+    await other.joins(context, "operator")
     for _ in range(5):
         _, [action] = await a_parked_run(world, context, "a")
         answers = await asyncio.gather(
@@ -109,7 +109,7 @@ async def test_two_who_decide_on_different_calls_at_once_let_the_run_go_on_once(
 ) -> None:
     context = await person.context()
     other = await served.person()
-    await other.joins(context, "editor")
+    await other.joins(context, "operator")
     for _ in range(5):
         _, (first, second) = await a_parked_run(world, context, "a", "b")
         await asyncio.gather(
@@ -139,7 +139,9 @@ async def test_edited_arguments_are_kept_beside_those_of_the_model_and_must_fit_
     assert approved["arguments"] == {"timezone": "Europe/Rome"}
 
 
-@pytest.mark.parametrize(("role", "status"), [("viewer", 403), (None, 404), ("editor", 200)])
+@pytest.mark.parametrize(
+    ("role", "status"), [("viewer", 403), ("editor", 403), (None, 404), ("operator", 200)]
+)
 async def test_who_may_decide(
     person: Person, served: Served, world: World, role: str | None, status: int
 ) -> None:

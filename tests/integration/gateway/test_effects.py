@@ -113,7 +113,7 @@ async def test_of_two_who_decide_at_once_one_is_told_that_it_is_decided(
 ) -> None:
     job = await a_job(person)
     other = await served.person()
-    await other.joins(job["context_id"], "owner")
+    await other.joins(job["context_id"], "operator")
     for _ in range(5):
         _, [call] = await interrupted(world, job, "started")
         answers = await asyncio.gather(
@@ -141,7 +141,7 @@ async def test_what_is_not_open_is_refused_with_the_reason(person: Person, world
     await person.post(f"/effects/{uuid4()}/repeat", status=404)
 
 
-@pytest.mark.parametrize(("role", "status"), [("viewer", 403), (None, 404)])
+@pytest.mark.parametrize(("role", "status"), [("viewer", 403), ("editor", 403), (None, 404)])
 async def test_who_may_not_decide_says_nothing(
     person: Person, served: Served, world: World, role: str | None, status: int
 ) -> None:

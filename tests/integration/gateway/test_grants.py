@@ -205,7 +205,7 @@ async def test_a_job_without_an_agent_is_granted_nothing(person: Person, world: 
     assert (await person.post("/grants", unknown, status=422))["errors"][0]["field"] == "tool_name"
 
 
-@pytest.mark.parametrize(("role", "status"), [("viewer", 403), (None, 404)])
+@pytest.mark.parametrize(("role", "status"), [("viewer", 403), ("editor", 403), (None, 404)])
 async def test_who_may_not_decide_gives_and_revokes_nothing(
     person: Person, served: Served, world: World, role: str | None, status: int
 ) -> None:
@@ -220,3 +220,21 @@ async def test_who_may_not_decide_gives_and_revokes_nothing(
     response = await stranger.http.delete(f"/api/v1/grants/{grant['id']}")
     assert response.status_code == status
     assert (await person.get(f"/grants/{grant['id']}"))["state"] == "active"
+
+
+async def test_an_operator_decides_and_changes_nothing_else(
+    person: Person, served: Served, world: World
+) -> None:
+    job, grant = await granted(person, world)
+    operator = await served.person()
+    await operator.joins(job["context_id"], "operator")
+    given = {"job_id": job["id"], "tool_name": "send", "arguments": {}}
+    own = await operator.post("/grants", given)
+    assert (own["created_by"], own["state"]) == (str(operator.id), "active")
+    action = await a_call(world, job)
+    await operator.post(f"/approvals/{action}/approve", {"grant": {}}, status=200)
+    assert (await operator.http.delete(f"/api/v1/grants/{grant['id']}")).status_code == 204
+    path = f"/api/v1/jobs/{job['id']}"
+    assert (await operator.http.patch(path, json={"skill_prompt": "x"})).status_code == 403
+    assert (await operator.http.post(f"{path}/run", json={})).status_code == 403
+    assert (await operator.get(f"/contexts/{job['context_id']}"))["role"] == "operator"

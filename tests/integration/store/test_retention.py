@@ -42,7 +42,10 @@ TABLES = {
     "executor": ("run_attempts", "tool_effects", "notification_requests"),
     "results": ("agent_execution_results", "conversations", "conversation_messages", "pending_actions"),
     "notifier": ("notifications", "deliveries"),
-    "gateway": ("run_requests", "run_cancellations", "job_revisions", "ledger_audits"),
+    "gateway": (
+        *("run_requests", "run_cancellations", "job_revisions", "ledger_audits"),
+        *("approval_decisions", "run_resumptions"),
+    ),
 }
 WIRINGS: dict[str, tuple[Callable[..., AbstractAsyncContextManager[None]], type[ServiceSettings]]] = {
     "executor": (executor_service.wiring, ExecutorSettings),
@@ -77,7 +80,10 @@ async def a_run(world: World, job: UUID, age: timedelta, *, is_open: bool = Fals
     await enter(world, "agent_execution_results", **of_run, **who, **how, **when)
     await enter(world, "conversations", **of_run, session_id=session, agent_name="b")
     await enter(world, "conversation_messages", session_id=session, position=1, role="user", content="x")
-    await enter(world, "pending_actions", **of_run, tool_call_id="1", tool_name="t")
+    await enter(world, "pending_actions", **of_run, tool_call_id="1", tool_name="t", status="denied")
+    decided = {"action_id": uuid4(), "decision": "denied", "decided_at": at}
+    await enter(world, "approval_decisions", **of_run, **decided)
+    await enter(world, "run_resumptions", **of_run, attempt=1, scheduled_for=at, created_at=at)
     await enter(world, "notifications", id=notice, **of_run, category="success", **told)
     sent = {"notification_id": notice, "channel": "email", "state": "delivered"}
     await enter(world, "deliveries", context_id=context, **sent)
@@ -204,6 +210,60 @@ async def test_an_earlier_definition_is_kept_as_long_as_the_ledger_and_as_the_ti
     await prune(gateway, GATEWAY, timedelta(0))
     assert [row.generation for row in await world.sql("SELECT generation FROM job_revisions")] == [3]
     assert await world.value("SELECT id FROM scheduled_jobs") == job
+
+
+async def test_a_decision_is_kept_while_a_call_beside_it_waits(world: World) -> None:
+    job = await world.a_job(await world.a_context())
+    run = await a_run(world, job, 90 * DAY)
+    context = await world.value("SELECT context_id FROM scheduled_jobs")
+    await enter(
+        world, "pending_actions", context_id=context, run_id=run, tool_call_id="beside", tool_name="t"
+    )
+    await pruned(world, "gateway")
+    assert await count(world, "approval_decisions") == 1
+    await world.sql("UPDATE pending_actions SET status = 'expired'")
+    await pruned(world, "gateway")
+    assert await count(world, "approval_decisions") == 0
+
+
+async def test_a_persons_word_on_a_call_goes_after_the_call(world: World) -> None:
+    """Else the call would be open again."""
+    await a_run(world, await world.a_job(await world.a_context()), 90 * DAY)
+    await world.sql(
+        "INSERT INTO effect_decisions (effect_id, run_id, context_id, decision, decided_at)"
+        " SELECT id, run_id, context_id, 'confirmed', :at FROM tool_effects",
+        at=datetime.now(UTC) - 90 * DAY,
+    )
+    await pruned(world, "gateway")
+    assert await count(world, "effect_decisions") == 1
+    await pruned(world, "executor")
+    await pruned(world, "gateway")
+    assert await count(world, "effect_decisions") == 0
+
+
+async def test_a_grant_goes_when_it_has_long_been_over_and_its_uses_are_counted_until_then(
+    world: World,
+) -> None:
+    context = await world.a_context()
+    job = await world.a_job(context)
+    for over in (90 * DAY, -DAY):
+        grant = uuid4()
+        bound = {"prompt_hash": b"", "agent_id": job, "agent_name": "a", "agent_revision": 1}
+        about = {"tool_name": "t", "tool_hash": b"", "expires_at": datetime.now(UTC) - over}
+        await world.sql(
+            "INSERT INTO approval_grants (id, context_id, job_id, prompt_hash, agent_id, agent_name,"
+            " agent_revision, tool_name, tool_hash, pattern, expires_at) VALUES (:id, :context, :job,"
+            " :prompt_hash, :agent_id, :agent_name, :agent_revision, :tool_name, :tool_hash, '{}',"
+            " :expires_at)",
+            **{"id": grant, "context": context, "job": job, **bound, **about},
+        )
+        for number, age in enumerate((300, 200, 100), 1):
+            used = {"run_id": uuid4(), "attempt": 1, "call_id": "c", "used_at": datetime.now(UTC) - age * DAY}
+            await enter(world, "grant_uses", grant_id=grant, number=number, context_id=context, **used)
+    assert await pruned(world, "executor") == 4
+    assert [row.number for row in await world.sql("SELECT number FROM grant_uses")] == [3, 3]
+    assert await pruned(world, "gateway") == 1
+    assert [row.grant_id for row in await world.sql("SELECT grant_id FROM grant_uses")] == [grant]
 
 
 async def test_audits_that_are_over_go_and_the_one_under_way_stays(world: World) -> None:

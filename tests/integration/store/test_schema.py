@@ -247,7 +247,7 @@ async def test_a_transaction_leaves_no_user_behind_in_its_connection(world: Worl
     await gateway.close()
 
 
-@pytest.mark.parametrize("role", ["owner", "editor", "viewer"])
+@pytest.mark.parametrize("role", ["owner", "editor", "operator", "viewer"])
 async def test_a_role_in_a_context_says_what_may_be_written(world: World, role: str) -> None:
     gateway = world.database("gateway")
     user, context, job = await a_tenant(world, role)
@@ -257,9 +257,18 @@ async def test_a_role_in_a_context_says_what_may_be_written(world: World, role: 
             return await connection.execute(statement, values)
 
     edits = await touched("UPDATE scheduled_jobs SET description = 'x' WHERE id = :j", j=job)
-    assert edits == (0 if role == "viewer" else 1)
+    assert edits == (1 if role in {"owner", "editor"} else 0)
     renames = await touched("UPDATE contexts SET name = :n WHERE id = :c", n=f"x {context}", c=context)
     assert renames == (1 if role == "owner" else 0)
+    statement = (
+        "INSERT INTO approval_decisions (action_id, run_id, context_id, decision)"
+        " VALUES (:j, :j, :c, 'denied')"
+    )
+    if role in {"owner", "operator"}:
+        assert await touched(statement, j=job, c=context) == 1
+    else:
+        with pytest.raises(StatementError, match="row-level security"):
+            await touched(statement, j=job, c=context)
 
 
 async def test_nothing_can_be_written_into_a_foreign_context(world: World) -> None:

@@ -76,6 +76,7 @@ approval_decisions = Table(
     CheckConstraint("arguments IS NULL OR decision = 'approved'", name="arguments_of_what_is_approved"),
     Index("ix_approval_decisions_run_id", "run_id"),
     Index("ix_approval_decisions_context_id", "context_id"),
+    Index("ix_approval_decisions_decided_at", "decided_at"),
 )
 
 # Calls that need not be asked for again, for as long as nothing changes of what the grant is bound to.
@@ -107,6 +108,7 @@ approval_grants = Table(
     CheckConstraint("max_uses >= 1", name="max_uses"),
     Index("ix_approval_grants_context_id", "context_id", text("created_at DESC")),
     Index("ix_approval_grants_job_id", "job_id", "tool_name"),
+    Index("ix_approval_grants_expires_at", "expires_at"),
 )
 
 # What a person said of a call that writes, when its run was interrupted: it took effect, or is to be made
@@ -124,6 +126,7 @@ effect_decisions = Table(
     one_of("decision", "confirmed", "repeated"),
     Index("ix_effect_decisions_run_id", "run_id"),
     Index("ix_effect_decisions_context_id", "context_id"),
+    Index("ix_effect_decisions_decided_at", "decided_at"),
 )
 
 # Attempts that parked, or were interrupted, and all is decided upon: the run goes on.
@@ -139,6 +142,7 @@ run_resumptions = Table(
     PrimaryKeyConstraint("run_id", "attempt"),
     Index("ix_run_resumptions_changed_xid", "changed_xid"),
     Index("ix_run_resumptions_context_id", "context_id"),
+    Index("ix_run_resumptions_created_at", "created_at"),
 )
 
 # How far the gateway has come in comparing the ledger with the definitions: a row for each time through.

@@ -55,7 +55,7 @@ memberships = Table(
     required("role"),
     instant("created_at", now=True),
     PrimaryKeyConstraint("context_id", "user_id"),
-    one_of("role", "owner", "editor", "viewer"),
+    one_of("role", "owner", "editor", "operator", "viewer"),
     Index("ix_memberships_user_id", "user_id"),
 )
 

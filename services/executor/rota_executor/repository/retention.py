@@ -37,8 +37,22 @@ _PERIODS = """
     )
     SELECT count(*) FROM old
 """
+# The last use of a grant says how many there were: it goes with the grant.
+_USES = """
+    WITH old AS MATERIALIZED (
+        SELECT u.grant_id, u.number FROM grant_uses u
+        WHERE u.used_at < statement_timestamp() - CAST(:retention AS interval)
+          AND EXISTS (SELECT 1 FROM grant_uses later
+                      WHERE later.grant_id = u.grant_id AND later.number > u.number)
+        ORDER BY u.used_at LIMIT :limit
+    ), gone AS (
+        DELETE FROM grant_uses u USING old WHERE u.grant_id = old.grant_id AND u.number = old.number
+    )
+    SELECT count(*) FROM old
+"""
 RETENTION = {
     "run_attempts": _prune("ended_at", "a.state = 'ended'"),
     "run_attempts that never ended": _prune("started_at", _NEVER_ENDED),
     "budget_periods": _PERIODS,
+    "grant_uses": _USES,
 }

@@ -106,7 +106,7 @@ async def _decide(
     grant: ApprovalGrant | None = None,
 ) -> Approval:
     action = await _found(unit, action_id)
-    await access.require(unit.connection, action["context_id"], "write")
+    await access.require(unit.connection, action["context_id"], "decide")
     await approvals.lock_run(unit.connection, action["run_id"])
     action = await _found(unit, action_id)
     if action["status"] != "pending":

@@ -36,7 +36,7 @@ class Context(Answer):
     max_concurrent_runs: int
     min_period_seconds: int
     allowed_hosts: list[str]
-    role: Literal["owner", "editor", "viewer"] | None = Field(
+    role: Literal["owner", "editor", "operator", "viewer"] | None = Field(
         description="yours; an administrator may have none"
     )
     job_count: int

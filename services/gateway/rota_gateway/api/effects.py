@@ -97,7 +97,7 @@ async def _decide(
     unit: Unit, effect_id: UUID, decision: Literal["confirmed", "repeated"], note: str
 ) -> Effect:
     effect = await _found(unit, effect_id)
-    await access.require(unit.connection, effect["context_id"], "write")
+    await access.require(unit.connection, effect["context_id"], "decide")
     await approvals.lock_run(unit.connection, effect["run_id"])
     effect = await _found(unit, effect_id)
     if why := refusal(effect, decision):

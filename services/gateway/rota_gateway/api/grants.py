@@ -74,7 +74,7 @@ async def list_grants(
 @router.post("/grants", status_code=201)
 async def create_grant(asked: GrantInput, unit: CurrentUnit) -> Grant:
     """Lets runs of the job make these calls without asking."""
-    await access.require_for_job(unit.connection, asked.job_id, "write")
+    await access.require_for_job(unit.connection, asked.job_id, "decide")
     return await _given(unit, asked.job_id, asked.tool_name, asked, asked.pattern(), note=asked.note)
 
 
@@ -96,7 +96,7 @@ async def list_grant_uses(grant_id: UUID, unit: CurrentUnit, paging: CurrentPagi
 async def revoke_grant(grant_id: UUID, unit: CurrentUnit) -> None:
     """It covers no call from now on; it and its uses stay to be read."""
     grant = await _found(unit, grant_id)
-    await access.require(unit.connection, grant["context_id"], "write")
+    await access.require(unit.connection, grant["context_id"], "decide")
     await grants.revoke(unit.connection, grant_id, unit.caller.id)
 
 

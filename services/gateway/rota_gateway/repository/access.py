@@ -6,7 +6,7 @@ from uuid import UUID
 from rota_gateway.errors import ForbiddenError, NotFoundError
 from rota_gateway.repository.connection import Connection, row, rows
 
-Right = Literal["read", "write", "own"]
+Right = Literal["read", "write", "decide", "own"]
 
 
 async def require(connection: Connection, context_id: UUID, right: Right) -> None:
@@ -22,6 +22,7 @@ async def require(connection: Connection, context_id: UUID, right: Right) -> Non
         """
         SELECT :id IN (SELECT rota_visible_contexts()) AS read,
                :id IN (SELECT rota_writable_contexts()) AS write,
+               :id IN (SELECT rota_deciding_contexts()) AS decide,
                :id IN (SELECT rota_owned_contexts()) AS own
         """,
         id=context_id,
