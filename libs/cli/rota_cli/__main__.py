@@ -22,6 +22,7 @@ from rota_cli.commands import (
     runs,
     tools,
     up,
+    usage,
     why,
 )
 from rota_cli.errors import CliError
@@ -39,6 +40,7 @@ app.command("apply")(files.apply)
 app.command("export")(files.export)
 app.command("tools")(tools.tools)
 app.command("cron")(cron.cron)
+app.command("usage")(usage.usage)
 app.command("why")(why.why)
 app.command("doctor")(doctor.doctor)
 app.add_typer(contexts.app, name="contexts")

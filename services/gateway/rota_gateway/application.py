@@ -32,6 +32,7 @@ from rota_gateway.api import (
     runs,
     schedules,
     tools,
+    usage,
 )
 from rota_gateway.edge import problems
 from rota_gateway.edge.body import BodyLimit
@@ -61,6 +62,7 @@ API = (
     notifications,
     agents,
     budgets,
+    usage,
     tools,
     mcp_servers,
     credentials,

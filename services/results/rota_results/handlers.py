@@ -37,10 +37,11 @@ class Recorder:
     async def on_job_completed(self, events: Sequence[JobCompleted]) -> int:
         """Stores a batch in one transaction, then announces it; how many results are new."""
         final = domain.latest(events)
-        if not final:
+        spending = [event for event in events if event.model_usage]
+        if not final and not spending:
             return 0
         batch = uuid4()
-        recorded = await self._repository.record(final, batch)
+        recorded = await self._repository.record(final, batch, spending)
         for event in final:
             self._tell(event, stored=event.run_id in recorded)
         for status, count in Counter(event.status for event in final if event.run_id in recorded).items():

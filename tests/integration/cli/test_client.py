@@ -184,7 +184,7 @@ def test_a_job_is_created_with_what_was_given_and_nothing_else(gateway: Gateway,
 def test_a_name_that_fits_several_jobs_lists_them(gateway: Gateway, rota: Rota) -> None:
     other = CONTEXT.replace("1", "9")
     gateway.items("/jobs", _job(name="look"), _job(id=other, name="look", context_name="work"))
-    said = rota("jobs", "get", "look")
+    said = rota("jobs", "show", "look")
     assert said.code == 1
     assert all(
         text in said.err for text in ("2 jobs are called 'look'", JOB, other, "'home'", "'work'", "the id")

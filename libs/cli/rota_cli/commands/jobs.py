@@ -72,11 +72,17 @@ def create(
     _show(session, session.api.post(f"/contexts/{context_id(session.api, context)}/jobs", {**own, **fields}))
 
 
-@app.command("get")
+@app.command("show")
+@app.command("get", hidden=True)
 @with_session
-def get(session: Session, job: Which, context: Context = None) -> None:
-    """Show one job."""
-    _show(session, session.api.get(_path(session, job, context)))
+def show(session: Session, job: Which, context: Context = None) -> None:
+    """Show one job, what its runs cost and what they may cost in a month."""
+    path = _path(session, job, context)
+    found = session.api.get(path)
+    if session.as_json:
+        show_json(found)
+        return
+    _show(session, {**found, **_costs(session.api.get(f"{path}/usage"))})
 
 
 @app.command("update")
@@ -266,6 +272,20 @@ def run(
 
 def _runs(job: Row) -> str:
     return job["agent_name"] if job.get("tool") is None else f"{job['tool']} (tool)"
+
+
+def _costs(usage: Row) -> dict[str, Any]:
+    """Of the last 30 days and the next; nothing where nothing was spent."""
+    if not usage["tokens_per_run"]:
+        return {}
+    unknown = f" (without {usage['unpriced_requests']} requests)" if usage["unpriced_requests"] else ""
+    dollars = usage["cost_per_run_usd"] is not None
+    return {
+        "tokens_per_run": usage["tokens_per_run"],
+        "cost_per_run": f"${usage['cost_per_run_usd']}{unknown}" if dollars else None,
+        "forecast_month": f"{usage['forecast_runs']:,} runs, {usage['forecast_tokens']:,} tokens"
+        + (f", ${usage['forecast_usd']}" if dollars else ""),
+    }
 
 
 def _when(occurrence: Row) -> str:

@@ -9,6 +9,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    Numeric,
     PrimaryKeyConstraint,
     Table,
     Text,
@@ -110,6 +111,30 @@ job_statistics = Table(
     Column("last_run_duration_ms", BigInteger),
     one_of("last_run_status", *RUN_STATUSES),
     CheckConstraint("length(last_run_result) <= 2000", name="last_run_result_length"),
+)
+
+# What each attempt spent on each model; of a deleted job it stays, under its name.
+model_usage = Table(
+    "model_usage",
+    metadata,
+    Column("run_id", Uuid),
+    Column("attempt", Integer),
+    Column("model", Text),
+    of_context(),
+    required("job_id", Uuid),
+    required("job_name"),
+    required("agent_name"),
+    required("used_at", DateTime(timezone=True)),
+    required("requests", Integer),
+    required("input_tokens", BigInteger),
+    required("output_tokens", BigInteger),
+    # Null where nobody knows the price.
+    Column("cost_usd", Numeric),
+    required("unpriced_requests", Integer),
+    PrimaryKeyConstraint("run_id", "attempt", "model"),
+    Index("ix_model_usage_context_id", "context_id", "used_at"),
+    Index("ix_model_usage_job_id", "job_id", "used_at"),
+    Index("ix_model_usage_used_at", "used_at"),
 )
 
 conversations = Table(

@@ -1,4 +1,4 @@
-"""Every SQL statement of results."""
+"""What runs came to, with their conversations, their pending actions and the statistics of their jobs."""
 
 import json
 from collections.abc import Sequence
@@ -9,6 +9,8 @@ from uuid import UUID
 
 from rota_contracts.events import JobCompleted, PendingAction, RunStatus
 from rota_results import domain
+from rota_results.repository.usage import RETENTION as FORGET_USAGE
+from rota_results.repository.usage import spend
 from rota_store import Connection, Database
 
 # A result of a deleted context is dropped with it; of a deleted job it stays, without the reference.
@@ -174,6 +176,7 @@ MAX_SWEPT = 500
 
 # The conversation goes with the result, its messages with it. What the statistics tell of the last run stays.
 RETENTION = {
+    "model_usage": FORGET_USAGE,
     "agent_execution_results": """
         WITH old AS MATERIALIZED (
             SELECT r.run_id, r.schedule_id FROM agent_execution_results r
@@ -190,7 +193,7 @@ RETENTION = {
             DELETE FROM agent_execution_results r USING old WHERE r.run_id = old.run_id
         )
         SELECT count(*) FROM old
-    """
+    """,
 }
 
 
@@ -214,12 +217,18 @@ class Repository:
         self._database = database
         self._expiry_seconds = expiry_seconds
 
-    async def record(self, events: Sequence[JobCompleted], batch: UUID) -> set[UUID]:
+    async def record(
+        self, events: Sequence[JobCompleted], batch: UUID, spending: Sequence[JobCompleted] = ()
+    ) -> set[UUID]:
         """Stores a batch of final outcomes in one transaction; the runs that were recorded, not known before.
 
-        Those are to be announced, as `batch`.
+        Those are to be announced, as `batch`. With what attempts spent, also those that are no outcome.
         """
         async with self._database.transaction() as connection:
+            if spending:
+                await spend(connection, spending)
+            if not events:
+                return set()
             recorded = await _record(connection, events, batch)
             stored = [event for event in events if event.run_id in recorded]
             if stored:
