@@ -133,6 +133,13 @@ class RotaUp:
         return False
 
     @contextlib.asynccontextmanager
+    async def api(self) -> AsyncIterator[httpx2.AsyncClient]:
+        """As a machine with the first key."""
+        headers = {"Authorization": f"Bearer {self.api_key}"}
+        async with httpx2.AsyncClient(base_url=f"{self.url}/api/v1", headers=headers, timeout=30) as client:
+            yield client
+
+    @contextlib.asynccontextmanager
     async def browser(self) -> AsyncIterator[httpx2.AsyncClient]:
         """Nobody yet; it keeps cookies and says where its forms come from, as browsers do."""
         headers = {"Origin": self.url, "Sec-Fetch-Site": "same-origin"}

@@ -49,8 +49,8 @@ async def converse(session: Session) -> Outcome:
         deps_type=type(None),
         output_type=[str, DeferredToolRequests],
         instructions=session.agent.system_prompt or None,
-        model_settings=session.settings,
-        toolsets=list(session.toolsets),
+        model_settings=session.settings_of,
+        toolsets=[toolset.filtered(session.is_offered) for toolset in session.toolsets],
         retries={"tools": TRIES_FOR_TOOLS, "output": TRIES_FOR_OUTPUT},
         name=session.agent.name,
     )

@@ -129,4 +129,6 @@ class Models:
         provider = OpenAIProvider(
             base_url=self._servers.local_url, api_key=self._servers.local_key or "no-key-set"
         )
-        return OpenAIChatModel(name, provider=provider)
+        from rota_executor.adapters.grammar import WithoutLongTexts  # noqa: PLC0415  as above
+
+        return OpenAIChatModel(name, provider=provider, profile={"json_schema_transformer": WithoutLongTexts})

@@ -115,7 +115,11 @@ class ModelSettings(BaseModel):
     top_k: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     timeout: Annotated[float, Field(gt=0, le=3600, description="seconds of one request")] = 1
     parallel_tool_calls: bool = True
-    tool_choice: Literal["auto", "none", "required"] | list[Label] = "auto"
+    tool_choice: Literal["auto", "none", "required"] | list[Label] = Field(
+        default="auto",
+        description="required: a tool is called before the model may answer; names of tools: one of them is "
+        "called, then the model answers without",
+    )
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] = 0
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] = 0
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] = 0
