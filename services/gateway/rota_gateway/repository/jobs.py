@@ -166,6 +166,22 @@ async def taken_names(connection: Connection, context_id: UUID, names: Sequence[
     return [one["name"] for one in found]
 
 
+async def owners(
+    connection: Connection, context_id: UUID, names: Sequence[str]
+) -> dict[str, tuple[UUID, UUID | None]]:
+    """Of the names that jobs of the context have: the job, and whose it is."""
+    found = await rows(
+        connection,
+        """
+        SELECT name, id, owner_id FROM scheduled_jobs
+        WHERE context_id = :id AND name = ANY (CAST(:names AS text[]))
+        """,
+        id=context_id,
+        names=list(names),
+    )
+    return {one["name"]: (one["id"], one["owner_id"]) for one in found}
+
+
 async def update(connection: Connection, job_id: UUID, changes: dict[str, Any]) -> Row:
     """Sets the columns named in `changes`; a trigger makes it a new generation."""
     assignments = ", ".join(f"{column} = :{column}" for column in changes)
