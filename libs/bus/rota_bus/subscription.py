@@ -50,6 +50,11 @@ class Delivery:
         return self.subscription.metadata(self.frame).num_delivered
 
     @property
+    def traceparent(self) -> str:
+        """The trace that it belongs to (W3C Trace Context); empty where it says none."""
+        return headers_of(self.frame).get("traceparent", "")
+
+    @property
     def max_failures(self) -> int:
         """How often handling may fail before the event is a dead letter."""
         return self.subscription.consumer.max_failures

@@ -23,6 +23,7 @@ from rota_executor.adapters.runtime import Runtime
 from rota_executor.adapters.toolbox import Toolboxes
 from rota_executor.adapters.tools import Surroundings
 from rota_executor.adapters.tools.gmail import Gmail
+from rota_executor.adapters.tracing import Tracing, traced
 from rota_executor.announcing import Announcing
 from rota_executor.deadline import Terms
 from rota_executor.discovering import Discovering
@@ -62,6 +63,7 @@ async def wiring(settings: ExecutorSettings, lifetime: Lifetime) -> AsyncIterato
         health_served(settings, lifetime),
         opened(settings, lifetime, "executor") as database,
         connected(settings, lifetime, "executor") as bus,
+        _traced(settings) as tracing,
     ):
         await bus.ensure([JOBS, DEAD_LETTERS], [EXECUTOR])
         registry = registry_of(settings, surroundings(settings, database, bus))
@@ -81,7 +83,7 @@ async def wiring(settings: ExecutorSettings, lifetime: Lifetime) -> AsyncIterato
             "discovery",
         )
         toolboxes = Toolboxes(registry, servers, McpRepository(database))
-        runtime = Runtime(toolboxes, models, settings.tool_timeout_seconds, credentials)
+        runtime = Runtime(toolboxes, models, settings.tool_timeout_seconds, credentials, tracing)
         async with contextlib.aclosing(models), _running(settings, lifetime, database, bus, runtime):
             yield
 
@@ -178,6 +180,15 @@ def registry_of(settings: ExecutorSettings, around: Surroundings) -> Registry:
     for module in settings.plugin_modules():
         registry.load_module(module)
     return registry
+
+
+def _traced(settings: ExecutorSettings) -> contextlib.AbstractAsyncContextManager[Tracing]:
+    headers = settings.otlp_headers
+    return traced(
+        settings.otlp_endpoint,
+        headers.get_secret_value() if headers else None,
+        with_content=settings.trace_content,
+    )
 
 
 def _model_servers(settings: ExecutorSettings) -> ModelServers:

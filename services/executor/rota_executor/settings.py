@@ -102,6 +102,22 @@ class ExecutorSettings(ServiceSettings):
         description="where they get an access token for the refresh token of a credential",
     )
 
+    otlp_endpoint: str | None = Field(
+        default=None,
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="where an OpenTelemetry collector takes spans over HTTP; none are made without",
+    )
+    otlp_headers: SecretStr | None = Field(
+        default=None,
+        validation_alias="OTEL_EXPORTER_OTLP_HEADERS",
+        description="what is sent along, as name=value with commas between",
+    )
+    trace_content: bool = Field(
+        default=False,
+        validation_alias="EXECUTOR_TRACE_CONTENT",
+        description="whether spans hold what was asked and said",
+    )
+
     @field_validator("credential_keys")
     @classmethod
     def _keys(cls, value: SecretStr | None) -> SecretStr | None:

@@ -51,6 +51,7 @@ async def converse(session: Session) -> Outcome:
         instructions=session.agent.system_prompt or None,
         model_settings=session.settings_of,
         toolsets=[toolset.filtered(session.is_offered) for toolset in session.toolsets],
+        capabilities=list(session.capabilities),
         retries={"tools": TRIES_FOR_TOOLS, "output": TRIES_FOR_OUTPUT},
         name=session.agent.name,
     )

@@ -64,6 +64,7 @@ class _Writer:
             deps_type=type(None),
             instructions=session.agent.system_prompt or None,
             model_settings=session.settings,
+            capabilities=list(session.capabilities),
             retries=0,
             name=session.agent.name,
         )

@@ -20,6 +20,7 @@ from rota_executor.adapters.registry import Tool
 from rota_executor.adapters.repetition import counted
 from rota_executor.adapters.session import Session
 from rota_executor.adapters.toolbox import Toolbox, Toolboxes
+from rota_executor.adapters.tracing import Tracing
 from rota_executor.adapters.transcript import entry
 from rota_executor.agent import Agent, ToolLink
 from rota_executor.calls import Credentials, NoCredentials
@@ -37,6 +38,7 @@ class Runtime:
     models: Models
     tool_timeout_seconds: float
     credentials: Credentials = NoCredentials()  # noqa: RUF009  it holds nothing
+    tracing: Tracing = Tracing()  # noqa: RUF009  as above
 
     async def run(
         self,
@@ -63,7 +65,8 @@ class Runtime:
             )
             record.warnings += left_out
             async with self.toolboxes.opened(agent.tool_names(), authority.about("connect")) as tools:
-                return await self._answer(Session(agent, model, record, meter), tools, begin, authority)
+                session = Session(agent, model, record, meter, capabilities=self.tracing.capabilities)
+                return await self._answer(session, tools, begin, authority)
         except Exception as error:
             said = failures.run_error(error, agent.model, model)
             if isinstance(said, InternalRunError):

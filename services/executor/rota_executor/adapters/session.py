@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pydantic_ai import RunContext
+from pydantic_ai.capabilities import AgentCapability
 from pydantic_ai.messages import ModelMessage, ToolReturnPart, UserPromptPart
 from pydantic_ai.models import Model
 from pydantic_ai.settings import ModelSettings, ToolChoice
@@ -39,6 +40,8 @@ class Session:
     facts: Sequence[Fact] = ()
     toolsets: Sequence[AbstractToolset[None]] = ()
     spent: RunUsage = field(default_factory=RunUsage)
+    # What the agent runtime does beside running it: spans.
+    capabilities: Sequence[AgentCapability[None]] = ()
     # Of a run that waited for a person, and goes on.
     resumption: Resumption | None = None
 
