@@ -83,6 +83,7 @@ def test_every_command_and_option_that_it_names_exists() -> None:
     groups = {
         "agents",
         "approvals",
+        "budgets",
         "calendars",
         "contexts",
         "credentials",

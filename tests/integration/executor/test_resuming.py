@@ -16,10 +16,10 @@ def no_calls() -> None:
     toolbox.calls.clear()
 
 
-async def parked(stage: Stage, tool: str = "writing") -> tuple[JobDue, JobCompleted]:
+async def parked(stage: Stage, tool: str = "writing", kind: str = "scripted") -> tuple[JobDue, JobCompleted]:
     """A run whose only call waits."""
     await stage.an_agent(
-        f"scripted:calls:{tool}",
+        f"{kind}:calls:{tool}",
         tools=[{"tool_name": tool, "mode": "model", "policy": "ask", "arguments": {}}],
     )
     async with stage.executor():
@@ -94,6 +94,20 @@ async def test_an_approved_call_is_made_by_another_executor_and_the_run_goes_on(
     assert tuple(row) == (2, "done")
     roles = [one["role"] for one in await transcript(stage, due, 2)]
     assert roles == ["system", "user", "assistant", "assistant", "tool", "assistant"]
+
+
+async def test_what_it_cost_before_counts_on(stage: Stage) -> None:
+    """The run as a whole has cost both; each attempt tells what it spent itself."""
+    due, ended = await parked(stage, kind="paid")
+    await decided(stage, due, ended, "approved")
+    done = await resumed(stage, due)
+    before, whole = ended.usage.cost_usd, done.usage.cost_usd
+    [own] = done.model_usage
+    assert before
+    assert whole
+    assert own.cost_usd
+    assert whole == before + own.cost_usd
+    assert (done.usage.requests, own.requests) == (2, 1)
 
 
 async def test_edited_arguments_take_the_place_of_those_of_the_model(stage: Stage) -> None:

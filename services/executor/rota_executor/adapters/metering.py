@@ -128,7 +128,8 @@ class Meter:
 
     def _longest_answer(self, settings: ModelSettings | None, price: Price | None, needed: int) -> int:
         """How many tokens the answer may have, so that the run costs no more than it may."""
-        wanted = (settings or {}).get("max_tokens") or MAX_OUTPUT
+        thinking = sizes.thinking_tokens(settings or {})
+        wanted = (settings or {}).get("max_tokens") or MAX_OUTPUT + thinking
         limit = self._limits.cost_limit
         if limit is None or price is None:
             return wanted
@@ -136,7 +137,7 @@ class Meter:
         asking = price.cost(needed, 0)
         answering, left = price.cost(needed, wanted) - asking, limit - spent - asking
         affordable = wanted if answering <= left else int(left * wanted / answering)
-        if affordable < min(wanted, LEAST_OUTPUT):
+        if affordable < min(wanted, thinking + LEAST_OUTPUT):
             raise limits.too_dear(limit, spent)
         return affordable
 

@@ -1,13 +1,16 @@
 """At most how many tokens a request to a model may take: what is reserved before the call."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart
 from pydantic_ai.models import ModelRequestParameters
 
 # What providers add of their own: to each request, for its tools, around each part of a message.
 FRAME, TOOLS_FRAME, PART_FRAME = 64, 512, 16
+# What the agent runtime makes of the setting `thinking` at the most.
+MOST_THINKING = 32_768
 
 
 def input_tokens(
@@ -33,6 +36,13 @@ def input_tokens(
 def output_tokens(response: ModelResponse) -> int:
     """Of an answer that its provider did not count."""
     return _size(response)
+
+
+def thinking_tokens(settings: Mapping[str, Any]) -> int:
+    """How many tokens of its answer a model may spend on thinking; the rest needs room beside them."""
+    if budget := (settings.get("anthropic_thinking") or {}).get("budget_tokens"):
+        return int(budget)
+    return MOST_THINKING if settings.get("thinking") else 0
 
 
 def _size(message: ModelMessage) -> int:
