@@ -275,6 +275,8 @@ class JobCompleted(AttemptEvent, frozen=True, kw_only=True):
     error_message: str | None = None
     # Of a run that is blocked: what stands in the way, the same for every run that it blocks.
     error_cause: str | None = None
+    # What the other side said of when to try again.
+    retry_after_seconds: int | None = None
     warnings: list[str] = []
     pending_actions: list[PendingAction] = []
     usage: Usage = Usage()

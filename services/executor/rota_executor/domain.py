@@ -1,5 +1,6 @@
 """Pure decisions about attempts: what a lost claim means, what the agent is asked, what is told after."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -45,6 +46,7 @@ PERMANENT_KINDS: frozenset[ErrorKind] = frozenset(
 MAX_CONTENT = 60_000
 BLOCK_FRAME = 30  # what a block costs beside its text
 MAX_PROMPT = 20_000
+MAX_RETRY_AFTER = 7 * 86_400  # seconds
 MAX_MESSAGE = 2_000
 MAX_FINGERPRINT = 200
 MAX_WARNINGS = 20
@@ -96,6 +98,7 @@ class Outcome:
     error_kind: ErrorKind | None = None
     error_message: str | None = None
     error_cause: str | None = None
+    retry_after: float | None = None
 
 
 def verdict(attempt: int, *, state: str | None, is_open: bool, current_attempt: int | None) -> Verdict:
@@ -223,6 +226,7 @@ def completed(
         error_kind=outcome.error_kind,
         error_message=outcome.error_message and told(outcome.error_message)[:MAX_MESSAGE],
         error_cause=outcome.error_cause,
+        retry_after_seconds=_whole_seconds(outcome.retry_after),
         warnings=[told(warning)[:MAX_WARNING] for warning in record.warnings[:MAX_WARNINGS]],
         pending_actions=[
             msgspec.structs.replace(action, arguments=without(record.hidden, action.arguments))
@@ -250,6 +254,10 @@ def _reported(outcome: Outcome, record: Record, told: Callable[[Any], Any]) -> R
         summary=told(record.reported.summary)[:MAX_MESSAGE],
         fingerprint=told(record.reported.fingerprint)[:MAX_FINGERPRINT],
     )
+
+
+def _whole_seconds(seconds: float | None) -> int | None:
+    return None if seconds is None else math.ceil(min(seconds, MAX_RETRY_AFTER))
 
 
 def _bounded(outcome: Outcome) -> Outcome:

@@ -10,6 +10,8 @@ class RunError(RotaError):
     kind: ErrorKind
     # What stands in the way, the same for all runs that it blocks.
     cause: str | None = None
+    # Seconds before which to try again is of no use; the other side said so.
+    retry_after: float | None = None
 
 
 class AgentNotFoundError(RunError, PermanentError):

@@ -148,7 +148,13 @@ class Runs:
         try:
             return await self._work(attempt, agents)
         except RunError as error:
-            return Outcome("error", error_kind=error.kind, error_message=str(error), error_cause=error.cause)
+            return Outcome(
+                "error",
+                error_kind=error.kind,
+                error_message=str(error),
+                error_cause=error.cause,
+                retry_after=error.retry_after,
+            )
         except Exception as error:  # noqa: BLE001  a run always ends in an outcome
             log.error(  # noqa: TRY400  a traceback's message may hold a prompt
                 "a run failed",

@@ -245,13 +245,17 @@ class Ticker(Desk):
             self.wake.set()
 
     async def _queue_retries(self, connection: Connection, events: Sequence[JobCompleted]) -> None:
+        asked = {event.run_id: timedelta(seconds=event.retry_after_seconds or 0) for event in events}
         delays = {
-            (one.run_id, one.scheduled_for): retry_delay(
-                one.run_id,
-                one.failures,
-                backoff=one.backoff,
-                first_seconds=one.first_seconds,
-                longest_seconds=one.longest_seconds,
+            (one.run_id, one.scheduled_for): max(
+                asked[one.run_id],
+                retry_delay(
+                    one.run_id,
+                    one.failures,
+                    backoff=one.backoff,
+                    first_seconds=one.first_seconds,
+                    longest_seconds=one.longest_seconds,
+                ),
             )
             for one in await endings.failed(connection, events)
         }

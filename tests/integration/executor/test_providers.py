@@ -60,6 +60,7 @@ async def test_who_is_told_to_come_back_in_an_hour_does_not_sit_there(stage: Sta
     remote.replies, remote.message = [Reply(429, {"retry-after": "3600"})], "too many"
     completed = await ran(stage, "openai-chat:gpt-5")
     assert (completed.error_kind, completed.final) == ("model_error", False)
+    assert completed.retry_after_seconds == 3600
     assert "takes no more requests now (HTTP status 429: too many)" in assert_for_people(completed)
     assert len(remote.requests) == 1
 

@@ -67,6 +67,14 @@ async def test_a_failed_attempt_that_may_be_retried_is_dispatched_again_after_th
     assert (again.run_id, again.attempt, again.failures) == (due.run_id, 2, 1)
 
 
+async def test_a_retry_waits_as_long_as_the_other_side_asked_for(world: World) -> None:
+    ticker, due = await a_dispatched_run(world, max_retries=1, retry_backoff_seconds=60)
+    refused = {"error_kind": "model_error", "error_message": "too many", "retry_after_seconds": 3600}
+    await ticker.on_completed([completed(due, status="error", final=False, **refused)])
+    [row] = await world.sql("SELECT not_before FROM occurrences")
+    assert timedelta(minutes=59) < row.not_before - datetime.now(UTC) <= timedelta(minutes=60)
+
+
 async def test_a_retry_is_dispatched_when_its_backoff_is_over_and_nothing_spins_until_then(
     world: World,
 ) -> None:

@@ -46,7 +46,9 @@ def run_error(error: Exception, name: str, model: Model | None) -> RunError:
     if cause := _blocking(error, name):
         return BlockedRunError(_answered(error, name), cause)
     if isinstance(error, ModelHTTPError):
-        return ModelFailedError(_answered(error, name))
+        failed = ModelFailedError(_answered(error, name))
+        failed.retry_after = error.retry_after
+        return failed
     if isinstance(error, ModelConnectionError | ModelTimeoutError | ModelRequestTimeout):
         return ModelUnavailableError(_unreachable(error, name, model))
     if isinstance(error, ModelAPIError):
