@@ -13,7 +13,7 @@ REPORT = ToolDescription(
     name=REPORT_OUTCOME,
     description=(
         "Reports what this run came to. Call it exactly once, when everything else is done, "
-        "together with your answer to the user as text."
+        "and give your answer to the user as text after it."
     ),
     effect="read",
     idempotent=True,
@@ -51,4 +51,4 @@ def register(registry: Registry) -> None:
 
 async def note(_arguments: Mapping[str, Any], _call: ToolCall) -> str:
     """What was reported is read from the conversation when that is over: it outlives a run that parks."""
-    return "noted"
+    return "Noted. Now give your answer to the user: only what you say next is kept as the answer."
