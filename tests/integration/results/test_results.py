@@ -137,6 +137,27 @@ async def test_an_earlier_attempt_never_replaces_a_later_one(world: World) -> No
     assert await world.value("SELECT run_count FROM job_statistics") == 1
 
 
+@pytest.mark.parametrize(("status", "errors"), [("success", 0), ("error", 1)])
+async def test_a_run_that_went_on_is_counted_once_and_as_it_ended(
+    world: World, status: str, errors: int
+) -> None:
+    recorder = await a_recorder(world)
+    context = await world.a_context()
+    job = await world.a_job(context)
+    parked = a_completion(context, job, status="partial", content="Let me ask.")
+    await recorder.on_job_completed([parked])
+    await recorder.on_job_completed(
+        [a_completion(context, job, run_id=parked.run_id, attempt=2, status=status)]
+    )
+    [row] = await world.sql("SELECT * FROM job_statistics")
+    assert (row.run_count, row.error_count, row.consecutive_failures) == (1, errors, errors)
+    assert (row.last_run_id, row.last_run_status, row.last_run_result) == (
+        parked.run_id,
+        status,
+        "All is well.",
+    )
+
+
 async def test_an_attempt_that_will_be_retried_is_no_result(world: World) -> None:
     recorder = await a_recorder(world)
     context = await world.a_context()

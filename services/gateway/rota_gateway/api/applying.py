@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from rota_gateway.api import agents as agents_api
 from rota_gateway.api import jobs as jobs_api
 from rota_gateway.api import mcp_servers as servers_api
-from rota_gateway.api.agent_fields import AgentInput, AgentPatch
+from rota_gateway.api.agent_fields import AgentInput, AgentPatch, ToolLink
 from rota_gateway.api.answers import Answer
 from rota_gateway.api.fields import Input, Label
 from rota_gateway.api.job_fields import JobInput, JobPatch
@@ -99,7 +99,7 @@ async def export_document(context_id: UUID, unit: CurrentUnit) -> dict[str, list
     found = {
         "mcp_servers": [told(NamedServer, one) for one in servers],
         "agents": [
-            told(AgentInput, one, without={"context_id"})
+            {**told(AgentInput, one, without={"context_id"}), **_links(one)}
             for one in await _each(unit, context_id, "agent", agents.lock)
         ],
         "jobs": [told(JobInput, one) for one in await _each(unit, context_id, "job", jobs.get)],
@@ -113,6 +113,11 @@ async def _each(
     known = await labels.ids(unit.connection, context_id, kind)
     found = [await get(unit.connection, known[name]) for name in sorted(known)]
     return [one for one in found if one]
+
+
+def _links(agent: Row) -> dict[str, Any]:
+    links = [told(ToolLink, link) for link in agent["tools"]]
+    return {"tools": links} if links else {}
 
 
 def _name_first(document: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -232,8 +233,9 @@ class Repository:
             recorded = await _record(connection, events, batch)
             stored = [event for event in events if event.run_id in recorded]
             if stored:
-                if fresh := [event for event in stored if recorded[event.run_id]]:
-                    await _count(connection, fresh)
+                await _count(
+                    connection, stored, known={run for run, is_new in recorded.items() if not is_new}
+                )
                 await _converse(connection, stored)
                 await _settle(connection, stored)
                 await _ask(connection, stored, self._expiry_seconds)
@@ -271,8 +273,8 @@ async def _record(connection: Connection, events: Sequence[JobCompleted], batch:
     return {row[0]: row[1] for row in recorded}
 
 
-async def _count(connection: Connection, events: Sequence[JobCompleted]) -> None:
-    await connection.execute(COUNT, domain.statistics_columns(events))
+async def _count(connection: Connection, events: Sequence[JobCompleted], *, known: AbstractSet[UUID]) -> None:
+    await connection.execute(COUNT, domain.statistics_columns(events, known))
 
 
 async def _converse(connection: Connection, events: Sequence[JobCompleted]) -> None:
