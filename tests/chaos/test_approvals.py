@@ -72,6 +72,45 @@ async def test_a_call_is_made_once_approved_though_executor_and_nats_are_gone(sy
     assert again.status_code == 409
 
 
+async def test_a_dry_run_writes_nothing_and_what_it_shows_can_be_granted(system: System) -> None:
+    """What it would ask for is granted from its list; the run after it need not ask."""
+    context = await system.many_jobs(1, model=f"recorded:{WRITES}:0:0")
+    await give_tool(system, context, WRITES, policy="ask")
+    jobs = (await system.api.get(f"/api/v1/contexts/{context}/jobs")).json()["items"]
+    job = jobs[0]["id"]
+
+    async def over(address: str) -> dict[str, Any]:
+        run_id = (await system.api.post(f"/api/v1/jobs/{job}/{address}", json={})).json()["run_id"]
+
+        async def ran() -> dict[str, Any] | None:
+            answer = await system.api.get(f"/api/v1/runs/{run_id}")
+            run: dict[str, Any] = answer.json()
+            return run if answer.status_code == 200 and run["completed_at"] else None
+
+        found = await eventually(ran, seconds=60, what=f"the end of the {address}")
+        assert found is not None
+        return found
+
+    dry = await over("dry-run")
+    assert (dry["status"], dry["trigger"], dry["pending_actions"]) == ("success", "dry_run", [])
+    [call] = dry["rehearsed_calls"]
+    assert (call["tool_name"], call["policy"], call["is_granted"], call["is_made"]) == (
+        WRITES,
+        "ask",
+        False,
+        False,
+    )
+    asked = {"job_id": job, "tool_name": WRITES, "arguments": {}}
+    assert (await system.api.post("/api/v1/grants", json=asked)).status_code == 201
+    assert (await over("dry-run"))["rehearsed_calls"][0]["is_granted"]
+    assert made(system, context) == []
+    assert dry["deliveries"] == []
+    shown = (await system.api.get(f"/api/v1/jobs/{job}")).json()
+    assert (shown["run_count"], shown["last_run_at"]) == (0, None)
+    assert (await over("run"))["status"] == "success"
+    assert [one.how for one in made(system, context)] == ["ended"]
+
+
 async def test_a_call_that_nobody_decides_upon_in_time_is_not_made(system: System) -> None:
     """A run waits for nobody for ever: the call counts as denied, and the run ends."""
     context, action = await a_parked_run(system)

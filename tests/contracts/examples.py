@@ -22,6 +22,7 @@ from rota_contracts.events import (
     NotificationRequested,
     NotificationSent,
     PendingAction,
+    RehearsedCall,
     ReportedOutcome,
     ResultRecorded,
     RunCancel,
@@ -41,6 +42,13 @@ OWNER = UUID("0b9f2c1e-6f0a-4a53-9c52-0d5a6a1f0005")
 NOTIFICATION = UUID("0b9f2c1e-6f0a-4a53-9c52-0d5a6a1f0006")
 SEVEN = datetime(2026, 11, 21, 7, 0, tzinfo=UTC)
 ACTION = PendingAction(tool_call_id="call-1", tool_name="send_mail", arguments={"to": "ada@example.org"})
+REHEARSED = RehearsedCall(
+    tool_name="send_mail",
+    arguments={"to": "ada@example.org"},
+    effect="write",
+    policy="ask",
+    is_granted=True,
+)
 _OF_RUN: dict[str, Any] = {"context_id": CONTEXT, "job_id": JOB, "run_id": RUN}
 
 EXAMPLES: dict[str, Event] = {
@@ -96,6 +104,7 @@ EXAMPLES: dict[str, Event] = {
             error_message="The mailbox did not answer.",
             warnings=["A tool was left out."],
             pending_actions=[ACTION],
+            rehearsed_calls=[REHEARSED],
             usage=Usage(
                 requests=2,
                 input_tokens=900,

@@ -12,13 +12,14 @@ from uuid import UUID
 
 from msgspec import Meta, Struct, to_builtins
 
+from rota_contracts.tools import Effect, Policy
 from rota_contracts.transcript import ProgressStep
 
 Instant = Annotated[datetime, Meta(tz=True)]
 Attempt = Annotated[int, Meta(ge=1)]
 Count = Annotated[int, Meta(ge=0)]
 
-Trigger = Literal["schedule", "manual", "backfill"]
+Trigger = Literal["schedule", "manual", "backfill", "dry_run"]
 Disposition = Literal["ran", "skipped", "missed", "coalesced", "suppressed"]
 RunStatus = Literal["success", "error", "partial"]
 OutcomeStatus = Literal["changed", "nothing", "needs_attention", "failed"]
@@ -218,6 +219,18 @@ class PendingAction(Struct, frozen=True, kw_only=True):
     arguments: dict[str, Any]
 
 
+class RehearsedCall(Struct, frozen=True, kw_only=True):
+    """A call that a dry run came to; `is_made`: it only reads, and nobody would be asked."""
+
+    tool_name: str
+    arguments: dict[str, Any]
+    effect: Effect
+    policy: Policy
+    # Whether a standing grant covers it, where the policy is to ask.
+    is_granted: bool = False
+    is_made: bool = False
+
+
 class Usage(Struct, frozen=True, kw_only=True):
     requests: Count = 0
     input_tokens: Count = 0
@@ -279,6 +292,8 @@ class JobCompleted(AttemptEvent, frozen=True, kw_only=True):
     retry_after_seconds: int | None = None
     warnings: list[str] = []
     pending_actions: list[PendingAction] = []
+    # Of a dry run.
+    rehearsed_calls: list[RehearsedCall] = []
     usage: Usage = Usage()
     # Of this attempt alone.
     model_usage: list[ModelUsage] = []

@@ -6,12 +6,13 @@ from typing import Any
 
 import msgspec
 
-from rota_contracts.tools import ToolDescription
+from rota_contracts.tools import Policy, ToolDescription
 from rota_executor.attempt import Attempt
 from rota_executor.calls import Credentials, ToolCall
 from rota_executor.domain import MAX_ARGUMENTS_BYTES, clean, without
 from rota_executor.errors import LeaseLostError
-from rota_executor.grants import is_granted
+from rota_executor.grants import is_covered, is_granted
+from rota_executor.rehearsal import RECORDED, is_made, note
 from rota_executor.repository import Repository
 from rota_executor.settled import Settled
 
@@ -23,6 +24,22 @@ class Authority:
         self._credentials = credentials
         # Of a run that was interrupted.
         self.settled = Settled()
+
+    @property
+    def is_rehearsal(self) -> bool:
+        return self._attempt.event.trigger == "dry_run"
+
+    async def rehearsed(
+        self, tool: ToolDescription, policy: Policy, arguments: Mapping[str, Any]
+    ) -> str | None:
+        """What the model is told instead of an output, in a dry run that lists the call; None: it is made."""
+        if not self.is_rehearsal:
+            return None
+        is_granted = policy == "ask" and await is_covered(
+            self._repository.grants, self._attempt, tool, arguments
+        )
+        note(self._attempt.record, tool, policy, self._shown(arguments), is_granted=is_granted)
+        return None if is_made(tool, policy) else RECORDED
 
     def is_done(self, tool: ToolDescription, arguments: Mapping[str, Any]) -> bool:
         """Whether the run has made this call, before it was interrupted: then it is not made again."""

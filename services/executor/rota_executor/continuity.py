@@ -57,8 +57,10 @@ class Continuity:
         return f"{HEADING}\n<earlier_outcomes>\n{outcomes}\n</earlier_outcomes>\n\n{prompt}"
 
     def carried(self, completed: JobCompleted, messages: str) -> str | None:
-        """What the run leaves, as JSON; nothing where nobody wants it, or it failed."""
+        """What the run leaves, as JSON; nothing where nobody wants it, it failed or was dry."""
         if self.mode == "none" or completed.status != "success" or completed.outcome is None:
+            return None
+        if completed.trigger == "dry_run":
             return None
         left = Carried(
             at=completed.completed_at,

@@ -17,6 +17,7 @@ from rota_contracts.events import (
     JobDue,
     ModelUsage,
     PendingAction,
+    RehearsedCall,
     ReportedOutcome,
     RunStatus,
     Usage,
@@ -78,6 +79,8 @@ class Record:
     # What earlier runs of the job left, and the conversation that this one leaves, as JSON.
     continuity: Continuity = Continuity()  # noqa: RUF009  immutable
     conversation: str = ""
+    # Of a dry run: the calls that it came to.
+    rehearsed: list[RehearsedCall] = field(default_factory=list)
     # What the run goes on from, when it waits for a person.
     checkpoint: str | None = None
     # Tools that write and were begun: what they did cannot be taken back.
@@ -209,7 +212,7 @@ def completed(
             outcome.status,
             outcome.error_kind,
             failures=event.failures,
-            max_retries=event.job.max_retries,
+            max_retries=0 if event.trigger == "dry_run" else event.job.max_retries,
             has_written=bool(record.effects),
         ),
         content=cut_content(told(outcome.content), MAX_CONTENT),
@@ -232,6 +235,7 @@ def completed(
             msgspec.structs.replace(action, arguments=without(record.hidden, action.arguments))
             for action in outcome.pending_actions
         ],
+        rehearsed_calls=record.rehearsed,
         usage=record.usage,
         model_usage=record.model_usage,
         exhausted_budget=record.exhausted_budget,

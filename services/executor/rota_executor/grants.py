@@ -39,6 +39,14 @@ async def is_granted(
     return False
 
 
+async def is_covered(
+    grants: Grants, attempt: Attempt, tool: ToolDescription, arguments: Mapping[str, Any]
+) -> bool:
+    """The same of a call that is not made: no use is taken."""
+    bound = _bound(attempt, tool)
+    return bound is not None and any(pattern.covers(arguments) for _, pattern in await grants.found(bound))
+
+
 def _bound(attempt: Attempt, tool: ToolDescription) -> Bound | None:
     """None where no grant can be meant: for a run that was told more than the job's prompt."""
     event, record = attempt.event, attempt.record

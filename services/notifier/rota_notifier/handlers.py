@@ -47,8 +47,9 @@ class Teller:
         self.wake = asyncio.Event()
 
     async def on_job_completed(self, events: Sequence[JobCompleted]) -> int:
-        """Writes the news of runs that ended; how many are new."""
-        return await self._write([domain.run_notification(event) for event in events if event.final])
+        """Writes the news of runs that ended; how many are new. Of a dry run nobody is told but who looks."""
+        news = [event for event in events if event.final and event.trigger != "dry_run"]
+        return await self._write([domain.run_notification(event) for event in news])
 
     async def on_approval_requested(self, events: Sequence[ApprovalRequested]) -> int:
         """Writes the news that somebody must decide; how many are new."""

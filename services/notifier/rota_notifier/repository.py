@@ -95,7 +95,7 @@ UNTOLD = """
     SELECT CAST(a.outcome AS text)
     FROM run_attempts a
     WHERE a.state = 'ended' AND a.ended_at > :since AND a.ended_at < clock_timestamp() - interval '10 seconds'
-      AND CAST(a.outcome ->> 'final' AS boolean)
+      AND CAST(a.outcome ->> 'final' AS boolean) AND a.outcome ->> 'trigger' <> 'dry_run'
       AND NOT EXISTS (SELECT 1 FROM notifications n
                       WHERE n.run_id = a.run_id AND n.attempt = a.attempt
                         AND n.category IN ('success', 'error'))

@@ -92,6 +92,8 @@ def _metadata(event: JobCompleted, length: int) -> str:
         "model": event.model,
         "cron_expression": event.cron_expression,
     }
+    if event.trigger == "dry_run":
+        metadata["rehearsed_calls"] = event.rehearsed_calls
     if length > MAX_CONTENT:
         metadata["content_length"] = length
     return _text(msgspec.json.encode(metadata).decode().replace("\\u0000", ""))

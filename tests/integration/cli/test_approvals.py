@@ -147,3 +147,34 @@ def test_a_call_that_was_interrupted_is_listed_and_decided_upon(gateway: Gateway
         assert rota("effects", word, EFFECT["id"], "--note", "seen").code == 0
         assert gateway.asked[-1][3] == {"note": "seen"}
     assert rota("effects", "repeat", "it").code == 1
+
+
+def test_a_dry_run_shows_what_would_become_of_each_call_and_grants_it(gateway: Gateway, rota: Rota) -> None:
+    job = "99999999-9999-4999-8999-999999999999"
+    asking = {"tool_name": "http_request", "arguments": {"url": "https://b.org"}, "policy": "ask"}
+    reading = {"tool_name": "clock", "arguments": {}, "policy": "auto"}
+    about = {"effect": "write", "is_granted": False, "is_made": False}
+    run: dict[str, Any] = {
+        "run_id": ACTION["run_id"],
+        "status": "success",
+        "completed_at": "2026-11-22T12:00:00Z",
+        "result_content": "All done.",
+        "error_message": None,
+        "rehearsed_calls": [
+            {**about, **asking},
+            {**about, **asking},
+            {**about, **asking, "is_granted": True},
+            {**about, **reading},
+            {**about, **reading, "policy": "deny"},
+        ],
+    }
+    gateway.answer("POST", f"/jobs/{job}/dry-run", {"run_id": run["run_id"]})
+    gateway.answer("GET", f"/runs/{run['run_id']}", run)
+    said = rota("jobs", "dry-run", job)
+    assert said.code == 0, said.err
+    for text in ("https://b.org", "ask", "run, by a grant", "be refused", "All done."):
+        assert text in said.out
+    gateway.answer("POST", "/grants", GRANT)
+    said = rota("jobs", "dry-run", job, "--grant")
+    assert said.out.count("granted http_request") == 1
+    assert gateway.asked[-1][3]["arguments"] == {"url": {"match": "exact", "value": "https://b.org"}}

@@ -150,3 +150,31 @@ async def test_what_has_ended_cannot_be_cancelled(person: Person, world: World) 
         await person.post(f"/runs/{unknown}/cancel", status=404)
     await person.post(f"/runs/{run_id}/cancel", {"reason": 1}, status=422)
     assert await world.value("SELECT count(*) FROM run_cancellations") == 0
+
+
+async def test_a_dry_run_is_asked_for_also_while_the_job_is_paused(
+    person: Person, world: World, ticker_bus: Bus
+) -> None:
+    job = await person.job(await person.context(), is_enabled=False)
+    heard = await heard_of(ticker_bus, "run.requested.*.*")
+    asked = await person.post(f"/jobs/{job['id']}/dry-run", status=202)
+    [row] = await world.sql("SELECT run_id, trigger, overlap_policy, prompt_context FROM run_requests")
+    assert tuple(row) == (UUID(asked["run_id"]), "dry_run", "allow", "")
+    event = decode_payload(RunRequested.TYPE, await asyncio.wait_for(heard.get(), 5))
+    assert isinstance(event, RunRequested)
+    assert str(event.run_id) == asked["run_id"]
+
+
+async def test_a_run_that_was_dry_shows_what_it_would_have_called(person: Person, world: World) -> None:
+    context = await person.context()
+    run_id, _, _ = await a_run(world, context, (await person.job(context))["id"])
+    assert (await person.get(f"/runs/{run_id}"))["rehearsed_calls"] == []
+    await world.sql(
+        """
+        UPDATE agent_execution_results SET trigger = 'dry_run', metadata = '{"rehearsed_calls": [{
+            "tool_name": "send", "arguments": {"to": "ann"}, "effect": "write", "policy": "ask",
+            "is_granted": false, "is_made": false}]}'
+        """
+    )
+    run = await person.get(f"/runs/{run_id}")
+    assert (run["trigger"], [one["tool_name"] for one in run["rehearsed_calls"]]) == ("dry_run", ["send"])

@@ -60,6 +60,17 @@ async def tell(world: World, teller: Teller, event: JobCompleted) -> None:
     await teller.work()
 
 
+async def test_of_a_dry_run_nobody_is_told(world: World) -> None:
+    """Nor by the sweep, which looks for outcomes that nobody was told of."""
+    teller = await a_teller(world)
+    context = await world.a_context()
+    event = a_completion(context, await world.a_job(context), trigger="dry_run")
+    await an_ended_attempt(world, event)
+    assert await teller.on_job_completed([event]) == 0
+    assert await teller.sweep() == 0
+    assert await world.sql("SELECT * FROM notifications") == []
+
+
 async def test_the_bell_rings_once_however_often_the_news_comes(world: World) -> None:
     teller = await a_teller(world)
     context = await world.a_context()

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from pydantic_ai.exceptions import ModelRetry
 
-from rota_contracts.tools import ToolDescription
+from rota_contracts.tools import Policy, ToolDescription
 from rota_executor.adapters.approval import MAX_OUTPUT, Guard
 from rota_executor.adapters.registry import Tool, ToolFunction
 from rota_executor.calls import ToolCall
@@ -31,6 +31,15 @@ class Allowing:
     ) -> AsyncIterator[ToolCall]:
         self.called.append(tool.name)
         yield ToolCall(uuid4(), uuid4(), uuid4(), call_id)
+
+    @property
+    def is_rehearsal(self) -> bool:
+        return False
+
+    async def rehearsed(
+        self, tool: ToolDescription, policy: Policy, arguments: Mapping[str, Any]
+    ) -> str | None:
+        return None
 
     def is_done(self, tool: ToolDescription, arguments: Mapping[str, Any]) -> bool:
         return False

@@ -56,11 +56,12 @@ def test_what_failed_together_does_not_come_back_together(backoff: Backoff) -> N
 
 
 def ended(kinds: str, job_id: UUID = JOB) -> list[JobCompleted]:
-    """s: success, p: partial, e: error, c: cancelled."""
+    """s: success, p: partial, e: error, c: cancelled, d: dry."""
     columns: dict[str, dict[str, Any]] = {
         "s": {"status": "success"},
         "p": {"status": "partial"},
         "e": {"status": "error", "error_kind": "model_error", "error_message": "no"},
+        "d": {"status": "error", "error_kind": "model_error", "trigger": "dry_run"},
         "c": {"status": "error", "error_kind": "cancelled", "error_message": "not wanted"},
     }
     return [a_completion(CONTEXT, job_id, **columns[kind]) for kind in kinds]
@@ -86,6 +87,11 @@ def test_what_was_cancelled_is_no_failure_and_the_last_failure_is_the_one_to_tel
     found = streaks(events)
     assert (found[JOB].failures, found[JOB].is_broken, found[JOB].last) == (1, True, events[1])
     assert JOB not in streaks(ended("cc"))
+
+
+def test_a_dry_run_is_neither_failure_nor_success() -> None:
+    assert JOB not in streaks(ended("dd"))
+    assert streaks(ended("ede"))[JOB].failures == 2
 
 
 def test_an_end_is_told_for_machines_and_for_people() -> None:

@@ -11,6 +11,7 @@ from rota_cli.client.session import Session, with_session
 from rota_cli.client.view import Column, Row, first_line, show_json, show_table
 from rota_cli.client.waiting import wait_for_run
 from rota_cli.commands.job_options import with_fields
+from rota_cli.commands.rehearsal import grant_each, show_rehearsal
 from rota_cli.commands.runs import show_run
 
 app = typer.Typer(help="The jobs: an agent with a prompt, or a tool, and a schedule.", no_args_is_help=True)
@@ -192,7 +193,7 @@ def occurrences(
     job: Which,
     context: Context = None,
     disposition: Annotated[str | None, typer.Option(help="Only with this one, e.g. missed.")] = None,
-    trigger: Annotated[str | None, typer.Option(help="schedule, manual or backfill.")] = None,
+    trigger: Annotated[str | None, typer.Option(help="schedule, manual, backfill or dry_run.")] = None,
     since: Annotated[str | None, typer.Option("--from", help="Local time unless it has an offset.")] = None,
     until: Annotated[str | None, typer.Option(help="Not after.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
@@ -268,6 +269,27 @@ def run(
         show_json(accepted)
     else:
         print(f"run {accepted['run_id']} is on its way: rota runs show {accepted['run_id']}")
+
+
+@app.command("dry-run")
+@with_session
+def dry_run(
+    session: Session,
+    job: Which,
+    context: Context = None,
+    *,
+    grant: Annotated[
+        bool, typer.Option("--grant", help="Allow each of the calls that would ask, with just its arguments.")
+    ] = False,
+    wait_seconds: WaitSeconds = 600,
+) -> None:
+    """Show what a run of the job would call: what only reads is done, the rest is not."""
+    found = job_id(session.api, job, context=context)
+    accepted = session.api.post(f"/jobs/{found}/dry-run")
+    rehearsed = wait_for_run(session.api, accepted["run_id"], seconds=wait_seconds)
+    show_rehearsal(session, rehearsed)
+    if grant:
+        grant_each(session, found, rehearsed["rehearsed_calls"])
 
 
 def _runs(job: Row) -> str:

@@ -35,7 +35,7 @@ run_requests = Table(
     Column("overlap_policy", Text),
     required("changed_xid", TransactionId, "pg_current_xact_id()"),
     instant("created_at", now=True),
-    one_of("trigger", "manual", "backfill"),
+    one_of("trigger", "manual", "backfill", "dry_run"),
     one_of("overlap_policy", "skip", "buffer_one", "allow", "cancel_other", "queue"),
     CheckConstraint("(trigger = 'backfill') = (scheduled_for IS NOT NULL)", name="backfill_with_instant"),
     Index("ix_run_requests_changed_xid", "changed_xid"),

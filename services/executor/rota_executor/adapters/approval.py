@@ -38,6 +38,13 @@ class Authority(Protocol):
         self, tool: ToolDescription, arguments: Mapping[str, Any], call_id: str
     ) -> AbstractAsyncContextManager[ToolCall]: ...
 
+    @property
+    def is_rehearsal(self) -> bool: ...
+
+    async def rehearsed(
+        self, tool: ToolDescription, policy: Policy, arguments: Mapping[str, Any]
+    ) -> str | None: ...
+
     def is_done(self, tool: ToolDescription, arguments: Mapping[str, Any]) -> bool: ...
 
     def is_in_doubt(self, tool: ToolDescription) -> bool: ...
@@ -58,7 +65,12 @@ class Guard:
     timeout_seconds: float | None
 
     async def may_call(self, tool: Tool, arguments: Mapping[str, Any], call_id: str) -> bool:
-        """Whether a call that nobody approved may be made: by the policy, else by a standing grant."""
+        """Whether a call that nobody approved may be made: by the policy, else by a standing grant.
+
+        In a dry run nobody is asked: `call` writes it down.
+        """
+        if self.authority.is_rehearsal:
+            return True
         if self.policy == "ask" or self.authority.is_in_doubt(tool.description):
             return await self.authority.is_granted(tool.description, arguments, call_id)
         return self.policy == "auto"
@@ -73,6 +85,8 @@ class Guard:
         """
         if problem := tool.problem(arguments):
             raise ToolRefusedError(f"its arguments are wrong: {problem}")
+        if (told := await self.authority.rehearsed(tool.description, self.policy, arguments)) is not None:
+            return told
         hidden = Redactor()
         try:
             async with (
@@ -125,6 +139,7 @@ class ApprovalToolset(AbstractToolset[None]):
         tool: ToolsetTool[None],  # noqa: ARG002  as above
     ) -> Any:
         if self.guard.policy == "deny":
+            await self.guard.authority.rehearsed(self.tool.description, "deny", tool_args)
             raise ToolFailed(f"The tool {name!r} is not allowed for this agent. Go on without it.")
         if self.guard.authority.is_done(self.tool.description, tool_args):
             return DONE_BEFORE

@@ -31,12 +31,13 @@ _IN_FORCE = """
     g.revoked_at IS NULL AND g.expires_at > clock_timestamp() AND EXISTS (
         SELECT 1 FROM agent_configurations a WHERE a.id = g.agent_id AND a.revision = g.agent_revision)
 """
-# Those without a limit first.
+# Those without a limit first, and none that is used up.
 FOUND = f"""
     SELECT g.id, CAST(g.pattern AS text) FROM approval_grants g
     WHERE g.job_id = :job_id AND g.tool_name = :tool_name AND g.tool_hash = :tool_hash
       AND g.prompt_hash = :prompt_hash AND g.agent_id = :agent_id AND g.agent_revision = :agent_revision
-      AND {_IN_FORCE}
+      AND {_IN_FORCE} AND (g.max_uses IS NULL OR g.max_uses > (
+          SELECT coalesce(max(u.number), 0) FROM grant_uses u WHERE u.grant_id = g.id))
     ORDER BY g.max_uses NULLS FIRST, g.created_at, g.id
 """
 # Whoever takes a use waits for the one before to be committed, and then counts it.

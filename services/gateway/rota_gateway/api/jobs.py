@@ -204,6 +204,23 @@ async def run_job(
     return RunAccepted(run_id=run_id)
 
 
+@router.post("/jobs/{job_id}/dry-run", status_code=202)
+async def dry_run_job(job_id: UUID, unit: CurrentUnit) -> RunAccepted:
+    """Runs the job, paused or not, to see what it would do: what only reads is done, all else written down.
+
+    `rehearsed_calls` of the run lists its calls. It counts for no statistics, and nobody is notified.
+    """
+    context_id = await access.require_for_job(unit.connection, job_id, "write")
+    run_id, user_id = uuid4(), unit.caller.id
+    await jobs.request_run(
+        unit.connection, run_id=run_id, job_id=job_id, context_id=context_id, user_id=user_id, is_dry=True
+    )
+    unit.events.append(
+        RunRequested(context_id=context_id, job_id=job_id, run_id=run_id, requested_by=user_id)
+    )
+    return RunAccepted(run_id=run_id)
+
+
 def _why_paused(job: Row) -> str:
     known = pause(job)
     if known["paused_at"] is None:

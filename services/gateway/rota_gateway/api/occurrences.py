@@ -21,7 +21,7 @@ from rota_schedule import ScheduleError
 
 router = APIRouter(tags=["jobs"], route_class=ApiRoute)
 
-Trigger = Literal["schedule", "manual", "backfill"]
+Trigger = Literal["schedule", "manual", "backfill", "dry_run"]
 
 
 class Occurrence(Answer):

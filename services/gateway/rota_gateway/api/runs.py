@@ -49,7 +49,7 @@ class Run(Answer):
     pending_actions_created: int
     usage: dict[str, Any]
     session_id: UUID | None
-    trigger: Literal["schedule", "manual", "backfill"]
+    trigger: Literal["schedule", "manual", "backfill", "dry_run"]
     scheduled_for: Instant
     started_at: Instant | None
     completed_at: Instant | None
@@ -88,7 +88,21 @@ class Delivery(Answer):
     updated_at: Instant
 
 
+class RehearsedCall(Answer):
+    """A call that a dry run came to."""
+
+    tool_name: str
+    arguments: dict[str, Any]
+    effect: Literal["read", "write"]
+    policy: Literal["auto", "ask", "deny"]
+    is_granted: bool = Field(description="a standing grant covers it, so that nobody would be asked")
+    is_made: bool = Field(description="it was made: it only reads, and nobody would be asked")
+
+
 class RunDetails(Run):
+    rehearsed_calls: list[RehearsedCall] = Field(
+        default=[], description="of a dry run: what it would call; POST /grants allows it beforehand"
+    )
     attempts: list[Attempt]
     pending_actions: list[PendingAction]
     deliveries: list[Delivery]
@@ -151,7 +165,9 @@ async def get_run(run_id: UUID, unit: CurrentUnit) -> RunDetails:
     found = await runs.get(unit.connection, run_id)
     if found is None:
         raise NotFoundError("run")
-    return RunDetails.model_validate(found)
+    return RunDetails.model_validate(
+        {**found, "rehearsed_calls": found["metadata"].get("rehearsed_calls", [])}
+    )
 
 
 @router.get("/conversations/{session_id}", tags=["conversations"])

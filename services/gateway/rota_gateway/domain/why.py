@@ -63,9 +63,12 @@ def _covers(case: Case, row: Mapping[str, Any], instant: datetime) -> bool:
 
 
 def _recorded(row: Mapping[str, Any], zone: ZoneInfo) -> str:
-    what = {"schedule": "It", "manual": "A run that was asked for", "backfill": "A backfill of it"}[
-        row["trigger"]
-    ]
+    what = {
+        "schedule": "It",
+        "manual": "A run that was asked for",
+        "backfill": "A backfill of it",
+        "dry_run": "A dry run of it",
+    }[row["trigger"]]
     if row["disposition"] is None:
         return f"{what} {_open(row, zone)}."
     if row["disposition"] == "ran":

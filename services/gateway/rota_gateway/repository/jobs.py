@@ -227,14 +227,19 @@ async def request_run(
     job_id: UUID,
     context_id: UUID,
     user_id: UUID,
-    prompt_context: str,
+    prompt_context: str = "",
+    is_dry: bool = False,
 ) -> None:
+    """A dry run stands in nobody's way, and waits for none."""
     await run(
         connection,
         """
-        INSERT INTO run_requests (run_id, job_id, context_id, requested_by, prompt_context)
-        VALUES (:run_id, :job_id, :context_id, :user_id, :prompt_context)
+        INSERT INTO run_requests
+            (run_id, job_id, context_id, requested_by, prompt_context, trigger, overlap_policy)
+        VALUES (:run_id, :job_id, :context_id, :user_id, :prompt_context, :trigger, :overlap_policy)
         """,
+        trigger="dry_run" if is_dry else "manual",
+        overlap_policy="allow" if is_dry else None,
         run_id=run_id,
         job_id=job_id,
         context_id=context_id,

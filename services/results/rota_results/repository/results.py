@@ -233,9 +233,9 @@ class Repository:
             recorded = await _record(connection, events, batch)
             stored = [event for event in events if event.run_id in recorded]
             if stored:
-                await _count(
-                    connection, stored, known={run for run, is_new in recorded.items() if not is_new}
-                )
+                if counted := [event for event in stored if event.trigger != "dry_run"]:
+                    known = {run for run, is_new in recorded.items() if not is_new}
+                    await _count(connection, counted, known=known)
                 await _converse(connection, stored)
                 await _settle(connection, stored)
                 await _ask(connection, stored, self._expiry_seconds)

@@ -87,9 +87,14 @@ class Streak(NamedTuple):
 
 
 def streaks(ended: Iterable[JobCompleted]) -> dict[UUID, Streak]:
-    """By job, in the order in which they ended. What somebody cancelled is neither failure nor success."""
+    """By job, in the order in which they ended. What somebody cancelled is neither failure nor success.
+
+    Nor is a dry run, which says nothing of those that count.
+    """
     found: dict[UUID, Streak] = {}
     for event in ended:
+        if event.trigger == "dry_run":
+            continue
         before = found.get(event.job_id, Streak(0, is_broken=False, last=event))
         if event.status != "error":
             found[event.job_id] = Streak(0, is_broken=True, last=event)

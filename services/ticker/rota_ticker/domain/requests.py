@@ -15,7 +15,7 @@ from rota_ticker.domain.overlap import verdict_of
 class Request:
     run_id: UUID
     job: Job
-    trigger: Literal["manual", "backfill"]
+    trigger: Literal["manual", "backfill", "dry_run"]
     # When it was asked for; of a backfill, the instant that is run late.
     scheduled_for: datetime
     overlap_policy: Overlap | None = None
@@ -29,7 +29,7 @@ def admit(
 ) -> tuple[list[Occurrence], set[UUID]]:
     """The rows of requested runs, and the jobs whose open runs are to be cancelled for them.
 
-    A manual run of a paused job is suppressed; a backfill is asked for on purpose, and runs.
+    A manual run of a paused job is suppressed; a backfill and a dry run are asked for on purpose, and run.
     """
     current = dict(standings)
     rows, cancelled = [], set()
