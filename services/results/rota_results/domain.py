@@ -131,26 +131,31 @@ def pending_action_rows(event: JobCompleted) -> list[dict[str, Any]]:
     ]
 
 
-def statistics_columns(events: Iterable[JobCompleted], known: AbstractSet[UUID]) -> dict[str, list[Any]]:
+def statistics_columns(
+    events: Iterable[JobCompleted], known: AbstractSet[UUID], failed: AbstractSet[UUID] = frozenset()
+) -> dict[str, list[Any]]:
     """What recorded runs add to the statistics of their jobs, a value per job in each column.
 
     Runs that are `known` had waited for a person: they are counted, and what they came to was not.
+    Those that had `failed` were interrupted, and went on: that they failed does not count any more.
     """
     by_job: dict[UUID, list[JobCompleted]] = {}
     for event in sorted(events, key=lambda event: event.completed_at):
         by_job.setdefault(event.job_id, []).append(event)
-    rows = [_statistics(job_id, runs, known) for job_id, runs in sorted(by_job.items())]
+    rows = [_statistics(job_id, runs, known, failed) for job_id, runs in sorted(by_job.items())]
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 
-def _statistics(job_id: UUID, runs: list[JobCompleted], known: AbstractSet[UUID]) -> dict[str, Any]:
+def _statistics(
+    job_id: UUID, runs: list[JobCompleted], known: AbstractSet[UUID], failed_before: AbstractSet[UUID]
+) -> dict[str, Any]:
     last = runs[-1]
     failed = [run.status == "error" for run in runs]
     trailing = failed[::-1].index(False) if False in failed else len(failed)
     return {
         "job_id": job_id,
         "run_count": sum(run.run_id not in known for run in runs),
-        "error_count": sum(failed),
+        "error_count": sum(failed) - sum(run.run_id in failed_before for run in runs),
         "trailing_failures": trailing,
         "last_run_id": last.run_id,
         "last_run_at": last.started_at,

@@ -164,13 +164,18 @@ UNANNOUNCED = """
 
 MARK_ANNOUNCED = "DELETE FROM unannounced_results WHERE id = ANY (CAST(:batches AS uuid[]))"
 
+# Of runs that are about to be recorded again: those that are counted as failed.
+FAILED = """
+    SELECT run_id FROM agent_execution_results WHERE run_id = ANY (CAST(:run_ids AS uuid[])) AND status = 'error'
+"""
+
 # Final outcomes that no result stands for: their event was lost with the stream.
 UNRECORDED = """
     SELECT CAST(a.outcome AS text)
     FROM run_attempts a
     WHERE a.state = 'ended' AND a.ended_at > :since AND a.ended_at < clock_timestamp() - interval '5 seconds'
       AND CAST(a.outcome ->> 'final' AS boolean)
-      AND NOT EXISTS (SELECT 1 FROM agent_execution_results t WHERE t.run_id = a.run_id)
+      AND NOT EXISTS (SELECT 1 FROM agent_execution_results t WHERE t.run_id = a.run_id AND t.attempt >= a.attempt)
     ORDER BY a.ended_at LIMIT :limit
 """
 MAX_SWEPT = 500
@@ -230,12 +235,13 @@ class Repository:
                 await spend(connection, spending)
             if not events:
                 return set()
+            failed = await _failed(connection, events)
             recorded = await _record(connection, events, batch)
             stored = [event for event in events if event.run_id in recorded]
             if stored:
                 if counted := [event for event in stored if event.trigger != "dry_run"]:
                     known = {run for run, is_new in recorded.items() if not is_new}
-                    await _count(connection, counted, known=known)
+                    await _count(connection, counted, known=known, failed=failed)
                 await _converse(connection, stored)
                 await _settle(connection, stored)
                 await _ask(connection, stored, self._expiry_seconds)
@@ -273,8 +279,20 @@ async def _record(connection: Connection, events: Sequence[JobCompleted], batch:
     return {row[0]: row[1] for row in recorded}
 
 
-async def _count(connection: Connection, events: Sequence[JobCompleted], *, known: AbstractSet[UUID]) -> None:
-    await connection.execute(COUNT, domain.statistics_columns(events, known))
+async def _failed(connection: Connection, events: Sequence[JobCompleted]) -> set[UUID]:
+    # The first attempt follows no other.
+    later = [event.run_id for event in events if event.attempt > 1]
+    return {row[0] for row in await connection.fetch(FAILED, {"run_ids": later})} if later else set()
+
+
+async def _count(
+    connection: Connection,
+    events: Sequence[JobCompleted],
+    *,
+    known: AbstractSet[UUID],
+    failed: AbstractSet[UUID],
+) -> None:
+    await connection.execute(COUNT, domain.statistics_columns(events, known, failed))
 
 
 async def _converse(connection: Connection, events: Sequence[JobCompleted]) -> None:
