@@ -4,6 +4,7 @@ Run as `python -m tests.bench.model_server PORT`.
 """
 
 import asyncio
+import json
 import sys
 
 import uvicorn
@@ -28,6 +29,25 @@ ANSWER = {
 }
 
 
+def _chunk(choices: list[dict[str, object]], **more: object) -> str:
+    chunk = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "wait", "choices": choices}
+    return f"data: {json.dumps({**chunk, **more})}\n\n"
+
+
+# The same as it is said to who wants to hear it piece by piece.
+STREAM = "".join(
+    [
+        *(
+            _chunk([{"index": 0, "delta": {"role": "assistant", "content": word}, "finish_reason": None}])
+            for word in ("All", " is", " well.")
+        ),
+        _chunk([{"index": 0, "delta": {}, "finish_reason": "stop"}]),
+        _chunk([], usage=ANSWER["usage"]),
+        "data: [DONE]\n\n",
+    ]
+)
+
+
 class Waiting:
     """How many requests wait now."""
 
@@ -35,12 +55,15 @@ class Waiting:
         self.now = 0
 
     async def complete(self, request: Request) -> Response:
-        seconds = float((await request.json())["model"].removeprefix("wait-"))
+        asked = await request.json()
+        seconds = float(asked["model"].removeprefix("wait-"))
         self.now += 1
         try:
             await asyncio.sleep(seconds)
         finally:
             self.now -= 1
+        if asked.get("stream"):
+            return Response(STREAM, media_type="text/event-stream")
         return JSONResponse(ANSWER)
 
     async def waiting(self, _: Request) -> Response:

@@ -1,7 +1,8 @@
-"""The agents of a batch, loaded fresh with one query."""
+"""The agents of a batch, loaded fresh together."""
 
 import asyncio
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from uuid import UUID
 
 import msgspec
@@ -27,8 +28,10 @@ class _Around(msgspec.Struct):
 
 
 class LoadedAgents:
-    def __init__(self, documents: dict[tuple[UUID, str], str]) -> None:
+    def __init__(self, documents: dict[tuple[UUID, str], str], continuing: AbstractSet[UUID]) -> None:
         self._documents = documents
+        # The jobs whose runs know of those before them.
+        self.continuing = continuing
 
     def of(self, event: JobDue) -> Agent:
         """The agent that the event's job names.
@@ -61,7 +64,8 @@ async def load(repository: Repository, events: Iterable[JobDue]) -> LoadedAgents
     pause = FIRST_PAUSE
     while True:
         try:
-            return LoadedAgents(await repository.agents(wanted, job_ids))
+            found = await repository.agents(wanted, job_ids)
+            return LoadedAgents(found, await repository.continuing(job_ids))
         except Exception as error:
             if not is_transient(error):
                 raise

@@ -196,7 +196,8 @@ class Runs:
                 loaded = await asyncio.shield(agents)
                 agent, begin = loaded.of(event), await self._begin(event)
                 spending = Spending(self._budgets, attempt, loaded.budgets_of(event))
-                record.continuity = await self._repository.continuity(event.job_id, event.run_id)
+                if event.job_id in loaded.continuing:
+                    record.continuity = await self._repository.continuity(event.job_id, event.run_id)
                 tracing = self._runtime.tracing.of(event, attempt.delivery)
                 with self._progress.of(attempt), tracing:
                     return await self._runtime.run(agent, begin, record, authority, spending)

@@ -311,6 +311,10 @@ class Repository:
         """What a run goes on from that parked in this attempt; None when nothing is kept of it."""
         return await resumptions.load(self._database, run_id, attempt)
 
+    async def continuing(self, job_ids: Sequence[UUID]) -> set[UUID]:
+        """Those of the jobs whose runs know of those before them."""
+        return await continuity.continuing(self._database, job_ids)
+
     async def continuity(self, job_id: UUID, run_id: UUID) -> Continuity:
         """What earlier runs of the job left to this one."""
         return await continuity.load(self._database, job_id, run_id)

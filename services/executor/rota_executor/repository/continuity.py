@@ -1,5 +1,6 @@
 """What earlier runs of a job left to those after them."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
@@ -22,6 +23,15 @@ EARLIER = """
     WHERE j.id = :job_id AND j.continuity <> 'none'
     ORDER BY e.ended_at DESC
 """
+
+
+async def continuing(database: Database, job_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of the jobs that say anything but none."""
+    rows = await database.fetch(
+        "SELECT id FROM scheduled_jobs WHERE id = ANY (CAST(:job_ids AS uuid[])) AND continuity <> 'none'",
+        {"job_ids": list(job_ids)},
+    )
+    return {row[0] for row in rows}
 
 
 async def load(database: Database, job_id: UUID, run_id: UUID) -> Continuity:
