@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID, uuid4, uuid5
 from weakref import WeakValueDictionary
 
@@ -11,7 +12,7 @@ from rota_chassis import logs
 from rota_contracts.budgets import period_start
 from rota_contracts.events import Event, NotificationRequested
 from rota_executor.attempt import Attempt
-from rota_executor.budgets import Budget, Share, Standing, is_short, refusal, verdict, warning
+from rota_executor.budgets import Budget, Share, Standing, Verdict, is_short, refusal, verdict, warning
 from rota_executor.errors import LimitReachedError
 from rota_executor.repository.budgets import BudgetsRepository, Notice
 from rota_store import is_transient
@@ -22,6 +23,14 @@ log = logs.logger(__name__)
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.5
 RETRY_SECONDS = 0.5
 NOTHING = Share(0, Decimal(0))
+
+
+class Asked(NamedTuple):
+    """What became of a request for a share, because of which budget; the id is that of the reservation."""
+
+    found: Verdict
+    standing: Standing | None
+    reservation: UUID
 
 
 class Budgets:
@@ -85,11 +94,10 @@ class Spending:
             LimitReachedError: a budget is used up, and its policy lets the run go no further.
 
         """
-        reservation = uuid4()
-        found, standing = await self._asked(reservation, share)
+        found, standing, reservation = await self._asked(share)
         while found == "wait" and standing is not None:
             async with self._all.queue(standing.budget_id):
-                found, standing = await self._waited(reservation, share, standing.budget_id)
+                found, standing, reservation = await self._waited(share, standing.budget_id)
         if standing is None:
             return reservation
         self._give_way(standing, share)
@@ -99,28 +107,37 @@ class Spending:
         """After the call; of one that failed nothing is known to be taken."""
         await self._all.settle(self._settled(reservation, taken))
 
-    async def _waited(self, reservation: UUID, share: Share, budget_id: UUID) -> tuple[str, Standing | None]:
+    async def _waited(self, share: Share, budget_id: UUID) -> Asked:
         """Until that budget is not in the way any more."""
         pause = FIRST_PAUSE
         while True:
-            found, standing = await self._asked(reservation, share)
-            if found != "wait" or standing is None or standing.budget_id != budget_id:
-                return found, standing
+            asked = await self._asked(share)
+            if asked.found != "wait" or asked.standing is None or asked.standing.budget_id != budget_id:
+                return asked
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    async def _asked(self, reservation: UUID, share: Share) -> tuple[str, Standing | None]:
+    async def _asked(self, share: Share) -> Asked:
+        """Waits while PostgreSQL is away; what a lost answer had reserved is freed with the attempt."""
         repository = self._all.repository
         while True:
             periods = [
                 (one.id, period_start(one.period, self._now()), one.id in self._exempt)
                 for one in self.budgets.values()
             ]
-            standings = await repository.reserve(reservation, self._attempt.key, periods, share)
-            found, standing = verdict(standings)
-            if found != "open":
-                return found, standing
-            await repository.open(periods)
+            reservation = uuid4()
+            try:
+                standings = await repository.reserve(reservation, self._attempt.key, periods, share)
+                found, standing = verdict(standings)
+                if found != "open":
+                    return Asked(found, standing, reservation)
+                await repository.open(periods)
+                continue
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                log.warning("a call waits for its share", action="reserve_waits", error=repr(error))
+            await asyncio.sleep(RETRY_SECONDS)
 
     def _give_way(self, standing: Standing, share: Share) -> None:
         budget = self.budgets[standing.budget_id]

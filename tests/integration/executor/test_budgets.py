@@ -15,7 +15,7 @@ import pytest
 
 from rota_contracts.budgets import Period, period_start
 from rota_contracts.events import JobCompleted
-from rota_executor.budgets import Share
+from rota_executor.budgets import Share, Standing
 from rota_executor.repository import AttemptKey
 from rota_executor.repository.budgets import BudgetsRepository
 from rota_executor.repository.retention import RETENTION
@@ -23,6 +23,7 @@ from rota_store import prune
 from tests.integration.executor.conftest import Stage
 from tests.integration.executor.process import process
 from tests.support.eventually import eventually
+from tests.support.ticking import a_ticker, dues, make_due
 
 MAX_TOKENS = 50
 
@@ -174,6 +175,24 @@ async def test_the_policy_pause_says_which_budget_it_was(stage: Stage) -> None:
     assert (completed.error_kind, completed.exhausted_budget) == ("limit", budget)
 
 
+async def test_the_jobs_that_it_concerns_are_paused_by_the_ticker(stage: Stage) -> None:
+    """From the due instant to the pause, each by whoever does it."""
+    world, ticker = stage.world, await a_ticker(stage.world)
+    beside = await world.a_job(stage.context_id, agent_name="tester")
+    await an_agent(stage)
+    await a_budget(stage, tokens_limit=10, policy="pause", agent_name="tester")
+    await ticker.plan()
+    await make_due(world, stage.job_id)
+    await ticker.fire()
+    [due] = await dues(world)
+    async with stage.executor():
+        completed = await stage.completed(due)
+    await ticker.on_completed([completed])
+    rows = await world.sql("SELECT job_id, pause_reason FROM job_timers WHERE paused_at IS NOT NULL")
+    assert {row.job_id for row in rows} == {stage.job_id, beside}
+    assert all("10 tokens a day for the agent 'tester' is used up" in row.pause_reason for row in rows)
+
+
 async def test_the_policy_fallback_goes_on_with_the_model_that_it_names(stage: Stage) -> None:
     await an_agent(stage, "paid:says:dear")
     budget = await a_budget(
@@ -299,6 +318,35 @@ async def test_a_run_that_is_cancelled_gives_back_what_its_call_had_reserved(sta
             return bool((await standing(stage, budget)).reserved_tokens == 0)
 
         await eventually(settled, what="the settlement")
+
+
+async def test_a_call_waits_for_postgresql_and_a_lost_answer_costs_nothing(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reservation that nobody heard of is given back when the attempt has ended."""
+    reserve = BudgetsRepository.reserve
+    lost: list[UUID] = []
+
+    async def losing(self: BudgetsRepository, *arguments: Any) -> list[Standing]:
+        found = await reserve(self, *arguments)
+        if any(one.is_open for one in found) and not lost:
+            lost.append(arguments[0])
+            raise ConnectionResetError("the answer was lost")
+        return found
+
+    monkeypatch.setattr(BudgetsRepository, "reserve", losing)
+    await an_agent(stage)
+    budget = await a_budget(stage, tokens_limit=100_000)
+    async with stage.executor(EXECUTOR_SWEEP_SECONDS="0.5"):
+        completed = await stage.completed(await stage.due())
+        assert (completed.status, len(lost)) == ("success", 1)
+
+        async def freed() -> bool:
+            return bool((await standing(stage, budget)).reserved_tokens == 0)
+
+        await eventually(freed, what="the sweep")
+    used = completed.usage.input_tokens + completed.usage.output_tokens
+    assert (await standing(stage, budget)).used_tokens == used
 
 
 async def test_who_reserves_beside_others_finds_what_they_left(stage: Stage) -> None:
