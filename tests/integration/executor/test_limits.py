@@ -3,12 +3,22 @@
 import json
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from pydantic_ai.models import ModelRequestParameters
+from pydantic_ai.usage import RequestUsage
 
 from rota_contracts.events import JobCompleted
+from rota_executor.adapters.metering import Meter
+from rota_executor.adapters.models import Models, ModelServers
+from rota_executor.adapters.registry import Registry
+from rota_executor.agent import Agent, Limits
+from rota_executor.errors import LimitReachedError
+from rota_executor.spending import Spending
 from tests.integration.executor import toolbox
 from tests.integration.executor.conftest import Stage
+from tests.support import scripted
 
 RECORDED = [{"tool_name": "recorded"}]
 
@@ -122,3 +132,38 @@ async def test_how_often_is_too_often_stands_in_the_agent(stage: Stage, limit: i
     completed = await stage.ran()
     assert completed.status == ("error" if limit else "success")
     assert len(toolbox.calls) == made
+
+
+async def test_calls_that_a_run_makes_at_once_share_its_money(stage: Stage) -> None:
+    """One sentence per fact, two at a time: together they cost no more than the run may."""
+    facts = [{"tool_name": name, "mode": "prefetch"} for name in ("full", "recorded")]
+    limit = Decimal("0.0005")
+    await stage.an_agent("paid:rewrites", style="per_fact", limits={"cost_limit": str(limit)}, tools=facts)
+    completed = await stage.ran()
+    spent = completed.usage.cost_usd
+    assert completed.usage.requests > 1
+    assert spent is not None
+    assert spent <= limit
+
+
+async def test_who_has_spent_more_than_allowed_makes_not_even_a_call_that_is_free(stage: Stage) -> None:
+    """The most that a call takes is an estimate: a provider may count more tokens than there were bytes."""
+    nobody: Any = None  # without a budget nobody asks whose attempt it is
+    registry = Registry()
+    scripted.register(registry)
+    limits = Limits(cost_limit=Decimal("0.001"))
+    agent = Agent(
+        id=uuid4(),
+        name="a",
+        model="paid:noop",
+        system_prompt="",
+        fallback_models=["scripted:noop"],
+        limits=limits,
+    )
+    meter = Meter(agent, Models(registry, ModelServers()), Spending(nobody, nobody, []))
+    parameters, model = ModelRequestParameters(), scripted.model("noop")
+    async with meter.call("paid:noop", model, [], None, parameters) as call:
+        call.usage = RequestUsage(input_tokens=5_000)
+    with pytest.raises(LimitReachedError, match=r"\$0.005 are spent"):
+        async with meter.call("scripted:noop", model, [], None, parameters):
+            pass

@@ -37,6 +37,8 @@ class Call:
     model: Model
     settings: ModelSettings | None
     usage: RequestUsage | None = None
+    # The most that it may cost.
+    cost: Decimal = Decimal(0)
 
 
 class Meter:
@@ -49,6 +51,8 @@ class Meter:
         self._spending = spending
         self._prices = models.prices([agent.model, *agent.fallback_models])
         self._spent: dict[str, ModelUsage] = {}
+        # What calls on their way may cost: a run may make several at once.
+        self._promised = Decimal(0)
         self.before = Usage()
         # The model that answered last, as it is configured.
         self.answered: str | None = None
@@ -91,20 +95,22 @@ class Meter:
 
         """
         call = Call(name, model, settings)
-        reservation = await self._admitted(call, messages, parameters)
-        taken = NOTHING
         try:
-            yield call
+            reservation = await self._admitted(call, messages, parameters)
+            try:
+                yield call
+            finally:
+                taken = self._count(call.name, call.usage) if call.usage is not None else NOTHING
+                if reservation is not None:
+                    await self._spending.settle(reservation, taken)
         finally:
-            if call.usage is not None:
-                taken = self._count(call.name, call.usage)
-            if reservation is not None:
-                await self._spending.settle(reservation, taken)
+            self._promise(call, Decimal(0))
 
     async def _admitted(
         self, call: Call, messages: list[ModelMessage], parameters: ModelRequestParameters
     ) -> UUID | None:
         """Bounds the call, also by another model, until limits and budgets let it pass; its reservation."""
+        settings = call.settings or ModelSettings()
         while True:
             if (other := self._spending.fallback) and other != call.name:
                 await self._switch(call, other)
@@ -112,13 +118,18 @@ class Meter:
                 return None
             needed = sizes.input_tokens(messages, parameters, is_counted=self.answered == call.name)
             price = self._prices[call.name]
-            most = self._longest_answer(call.settings, price, needed)
-            call.settings = ModelSettings(**{**(call.settings or {}), "max_tokens": most})
+            self._promise(call, Decimal(0))
+            most = self._longest_answer(settings, price, needed)
+            self._promise(call, price.cost(needed, most) if price else Decimal(0))
+            call.settings = ModelSettings(**{**settings, "max_tokens": most})
             if not self._spending.budgets:
                 return None
-            cost = price.cost(needed, most) if price else Decimal(0)
-            if reservation := await self._spending.reserve(Share(needed + most, cost)):
+            if reservation := await self._spending.reserve(Share(needed + most, call.cost)):
                 return reservation
+
+    def _promise(self, call: Call, cost: Decimal) -> None:
+        self._promised += cost - call.cost
+        call.cost = cost
 
     async def _switch(self, call: Call, name: str) -> None:
         """To the model that a budget names which is used up."""
@@ -126,17 +137,19 @@ class Meter:
         budgets.require_enforceable(list(self._spending.budgets.values()), {name: self._prices[name]})
         call.name, call.model = name, await self._models.one(name)
 
-    def _longest_answer(self, settings: ModelSettings | None, price: Price | None, needed: int) -> int:
+    def _longest_answer(self, settings: ModelSettings, price: Price | None, needed: int) -> int:
         """How many tokens the answer may have, so that the run costs no more than it may."""
-        thinking = sizes.thinking_tokens(settings or {})
-        wanted = (settings or {}).get("max_tokens") or MAX_OUTPUT + thinking
+        thinking = sizes.thinking_tokens(settings)
+        wanted = settings.get("max_tokens") or MAX_OUTPUT + thinking
         limit = self._limits.cost_limit
         if limit is None or price is None:
             return wanted
         spent = self.cost_usd or Decimal(0)
         asking = price.cost(needed, 0)
-        answering, left = price.cost(needed, wanted) - asking, limit - spent - asking
-        affordable = wanted if answering <= left else int(left * wanted / answering)
+        answering, left = price.cost(needed, wanted) - asking, limit - spent - self._promised - asking
+        if 0 <= answering <= left:
+            return wanted
+        affordable = int(left * wanted / answering) if answering else 0
         if affordable < min(wanted, thinking + LEAST_OUTPUT):
             raise limits.too_dear(limit, spent)
         return affordable
