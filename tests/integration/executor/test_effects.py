@@ -6,9 +6,11 @@ from uuid import UUID
 
 import pytest
 
+from rota_contracts.grants import Pattern
 from tests.integration.executor import toolbox
 from tests.integration.executor.conftest import Stage
 from tests.integration.executor.test_agent_tools import link
+from tests.integration.executor.test_standing_grants import a_grant
 
 
 @pytest.fixture(autouse=True)
@@ -139,6 +141,21 @@ async def test_only_what_is_to_be_repeated_is_made_again(stage: Stage) -> None:
     asked = await stage.ran(run_id=run_id, attempt=3, losses=1)
     assert (asked.status, [one.arguments for one in asked.pending_actions]) == ("partial", [eve])
     assert toolbox.calls == []
+
+
+async def test_a_standing_grant_does_not_allow_what_is_in_doubt(stage: Stage) -> None:
+    """It was given for calls that are made once."""
+    run_id = await after_decisions(stage, ("started", "confirmed", {"to": "ann"}))
+    agent = await stage.world.an_agent(
+        name="tester",
+        context_id=stage.context_id,
+        model=f"scripted:plays:{json.dumps([['writing', {'to': 'Ann'}], 'done'])}",
+        tools=[{"tool_name": "writing", "policy": "ask"}],
+    )
+    await a_grant(stage, agent, Pattern(other_arguments="any"))
+    asked = await stage.ran(run_id=run_id, attempt=3, losses=1)
+    assert (asked.status, toolbox.calls) == ("partial", [])
+    assert (await stage.ran()).status == "success"
 
 
 async def test_a_run_whose_calls_are_all_repeated_begins_anew(stage: Stage) -> None:

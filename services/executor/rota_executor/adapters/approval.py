@@ -67,11 +67,13 @@ class Guard:
     async def may_call(self, tool: Tool, arguments: Mapping[str, Any], call_id: str) -> bool:
         """Whether a call that nobody approved may be made: by the policy, else by a standing grant.
 
-        In a dry run nobody is asked: `call` writes it down.
+        Neither knew of an interruption. In a dry run nobody is asked: `call` writes it down.
         """
         if self.authority.is_rehearsal:
             return True
-        if self.policy == "ask" or self.authority.is_in_doubt(tool.description):
+        if self.authority.is_in_doubt(tool.description):
+            return False
+        if self.policy == "ask":
             return await self.authority.is_granted(tool.description, arguments, call_id)
         return self.policy == "auto"
 
