@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from rota_ticker.handlers import Ticker
-from tests.integration.gateway.conftest import Person
+from tests.integration.gateway.conftest import JOB, Person
 from tests.integration.gateway.test_ledger import DAY, aged, fired, now, text
 from tests.support.eventually import eventually
 from tests.support.ticking import a_ticker, ledger
@@ -155,3 +155,20 @@ async def test_a_job_that_the_ticker_paused_by_a_clock_ahead_can_be_enabled(
     assert (enabled["status"], enabled["next_run_at"]) == ("active", job["next_run_at"])
     await fired(ticker)
     assert await world.value("SELECT paused_at IS NULL AND next_run_at IS NOT NULL FROM job_timers")
+
+
+async def test_a_job_of_which_nothing_is_left_is_refused(person: Person) -> None:
+    context = await person.context()
+    await person.post(f"/contexts/{context}/calendars", {"name": "off", "dates": ["2027-02-01"]})
+    once = {**JOB, "cron_expression": "@at 2027-02-01T09:00"}
+    for field, value in (("excluded_dates", ["2027-02-01"]), ("calendars", ["off"])):
+        problem = await person.post(f"/contexts/{context}/jobs", {**once, field: value}, status=422)
+        assert [error["field"] for error in problem["errors"]] == [field]
+        assert "nothing is left to run" in problem["errors"][0]["message"]
+    job = await person.job(
+        context, **{**once, "cron_expression": "@at 2027-02-02T09:00", "calendars": ["off"]}
+    )
+    changed = await person.http.patch(f"/api/v1/jobs/{job['id']}", json={"excluded_dates": ["2027-02-02"]})
+    assert changed.status_code == 422
+    # Of a job that is over, what it does not touch may still change.
+    assert (await person.http.patch(f"/api/v1/jobs/{job['id']}", json={"name": "Once"})).status_code == 200

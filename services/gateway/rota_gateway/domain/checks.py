@@ -13,7 +13,7 @@ from jsonschema.validators import validator_for
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from rota_gateway.domain.schedules import schedule_of, shortest_period
+from rota_gateway.domain.schedules import exclusions_of, next_allowed, schedule_of, shortest_period
 from rota_schedule import Schedule, ScheduleError, check
 
 # A schedule is looked at again only when one of these changes: what is over may still be renamed.
@@ -29,6 +29,9 @@ SCHEDULE_FIELDS = frozenset(
         "jitter_seconds",
     }
 )
+
+
+EXCLUSIONS = {"excluded_dates": "dates", "calendars": "calendars"}
 
 
 class Problem(NamedTuple):
@@ -63,6 +66,8 @@ def problems(definition: Mapping[str, Any], around: Surroundings, changed: Colle
             for name in definition["calendars"]
             if name not in around.calendars
         ]
+    if not found and (SCHEDULE_FIELDS | EXCLUSIONS.keys()) & set(changed):
+        found += _left_over(definition, around, changed)
     return found
 
 
@@ -74,6 +79,25 @@ def _schedule(definition: Mapping[str, Any], around: Surroundings) -> Iterator[P
         yield Problem(error.field, error.reason)
         return
     yield from _period(schedule, definition["jitter_seconds"], around.min_period_seconds)
+
+
+def _left_over(
+    definition: Mapping[str, Any], around: Surroundings, changed: Collection[str]
+) -> Iterator[Problem]:
+    """A job of which everything is left out would wait for ever, and nobody would know."""
+    said = [field for field in EXCLUSIONS if definition[field]]
+    if not said:
+        return
+    days = definition.get("calendar_dates", [])
+    if "calendars" in changed:
+        days = [day for name in definition["calendars"] for day in around.calendars[name]]
+    schedule = schedule_of(definition)
+    if schedule.next_after(around.now) is None:  # it is over
+        return
+    left_out = {"calendar_dates": days, "excluded_instants": (), "paused_until": None}
+    if next_allowed(schedule, exclusions_of({**definition, **left_out}, schedule.zone), around.now) is None:
+        told = " and ".join(EXCLUSIONS[field] for field in said)
+        yield Problem(said[0], f"nothing is left to run: the schedule has no instant beside these {told}")
 
 
 def _period(schedule: Schedule, jitter_seconds: int, min_period_seconds: int) -> Iterator[Problem]:
