@@ -128,17 +128,18 @@ async def test_what_expires_while_everything_is_down_fails_where_that_was_said(s
     """Nobody is there when the time is over; once they are back the run ends, and nothing of it is made."""
     context, action = await a_parked_run(system, approval_expiry_action="fail")
     assert action["expiry_action"] == "fail"
-    services = ("ticker", "ticker-2", "executor", "executor-2", "results", "notifier")
+    services = ("gateway", "ticker", "ticker-2", "executor", "executor-2", "results", "notifier")
     for name in services:
         system.kill(name)
     await system.world.sql(
         "UPDATE pending_actions SET expires_at = now() - interval '1 minute' WHERE id = :id",
         id=UUID(action["id"]),
     )
-    late = await system.api.post(f"/api/v1/approvals/{action['id']}/approve", json={})
-    assert (late.status_code, "expired" in late.json()["detail"]) == (409, True)
     for name in services:
         system.start(name)
+    await system.wait_ready()
+    late = await system.api.post(f"/api/v1/approvals/{action['id']}/approve", json={})
+    assert (late.status_code, "expired" in late.json()["detail"]) == (409, True)
     run = await ended(system, action)
     assert (run["status"], run["error_kind"], run["attempt"]) == ("error", "approval_expired", 2)
     assert made(system, context) == []
