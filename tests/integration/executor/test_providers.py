@@ -1,10 +1,12 @@
 """Providers of models that fail: what passes is waited for, what blocks is said, another model is asked."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 import pytest
 
 from rota_contracts.events import JobCompleted
+from rota_prices import price_of
 from tests.integration.executor.conftest import Stage
 from tests.integration.executor.provider import Provider, Reply, provider
 from tests.integration.executor.test_errors import asked, assert_for_people
@@ -107,3 +109,48 @@ async def test_a_model_without_its_key_is_left_out_with_a_warning_where_another_
     assert completed.content == "Hello from afar."
     (warning,) = completed.warnings
     assert "'anthropic:claude-sonnet-5-5' cannot be used: ANTHROPIC_API_KEY is not set" in warning
+
+
+@pytest.mark.parametrize(
+    ("model", "field"),
+    [("anthropic:claude-sonnet-5-5", "max_tokens"), ("openai-chat:gpt-4o", "max_completion_tokens")],
+)
+async def test_a_call_costs_what_the_list_says_and_may_be_no_longer_than_is_paid_for(
+    stage: Stage, remote: Provider, model: str, field: str
+) -> None:
+    price = price_of(model)
+    assert price is not None
+    completed = await ran(stage, model, limits={"cost_limit": "0.02"})
+    assert completed.error_message is None
+    assert completed.usage.cost_usd == price.cost(11, 5)
+    assert [(one.model, one.cost_usd) for one in completed.model_usage] == [(model, price.cost(11, 5))]
+    longest = remote.requests[-1][field]
+    assert 16 <= longest < 4_096
+    assert price.cost(11, longest) <= Decimal("0.02")
+
+
+async def test_a_provider_that_fails_in_passing_takes_its_share_of_a_budget_once(
+    stage: Stage, remote: Provider
+) -> None:
+    remote.replies = [Reply(429, SOON), Reply(529, SOON)]
+    await stage.world.sql(
+        "INSERT INTO budgets (context_id, period, tokens_limit) VALUES (:id, 'day', 50000)",
+        id=stage.context_id,
+    )
+    completed = await ran(stage, "anthropic:claude-sonnet-5-5")
+    assert (completed.status, len(remote.requests)) == ("success", 3)
+    [row] = await stage.world.sql("SELECT * FROM budget_periods")
+    assert (row.used_tokens, row.reserved_tokens) == (16, 0)
+    assert remote.requests[-1]["max_tokens"] == 4_096
+
+
+async def test_what_a_provider_refused_is_given_back_to_the_budget(stage: Stage, remote: Provider) -> None:
+    remote.status, remote.message = 400, "no"
+    await stage.world.sql(
+        "INSERT INTO budgets (context_id, period, tokens_limit) VALUES (:id, 'day', 50000)",
+        id=stage.context_id,
+    )
+    completed = await ran(stage, "anthropic:claude-sonnet-5-5")
+    assert completed.status == "error"
+    [row] = await stage.world.sql("SELECT * FROM budget_periods")
+    assert (row.used_tokens, row.reserved_tokens) == (0, 0)
