@@ -41,5 +41,5 @@ async def test_arguments_that_the_schema_does_not_allow_never_reach_the_tool(sta
     async with stage.executor():
         event = await stage.due(tool="clock", arguments={"zone": "UTC"})
         completed = await stage.completed(event)
-    assert (completed.status, completed.error_kind) == ("error", "tool_error")
+    assert (completed.status, completed.error_kind) == ("error", "invalid_configuration")
     assert "its arguments are wrong: Additional properties are not allowed" in (completed.error_message or "")
