@@ -33,7 +33,11 @@ def attempt(number: int, *contents: str, status: str | None = "success", since: 
         for position, content in enumerate(contents, start=since)
     ]
     about = {"attempt": number, "session_id": ID, "started_at": None, "status": status}
-    return {**about, "transcript": transcript if status else None}
+    ended = {
+        "state": "ended" if status else "running",
+        "last": transcript[-1]["position"] if status else None,
+    }
+    return {**about, **ended, "transcript": transcript if status else None}
 
 
 def texts(told: list[Told]) -> list[str]:
@@ -96,6 +100,17 @@ def test_a_run_that_goes_on_after_it_waited_is_not_told_from_its_beginning_again
     live = Follower()
     live.stored([parked, attempt(2, status=None)])
     assert texts(live.live(progress(said(3, "c"), attempt=2))[0]) == ["c"]
+
+
+def test_what_was_told_from_a_row_need_not_be_read_again() -> None:
+    follower = Follower()
+    parked = attempt(1, "a", "b", status="partial")
+    follower.stored([parked])
+    assert follower.finished == 1
+    unread = {**parked, "transcript": None}
+    assert follower.stored([unread]) == []
+    assert texts(follower.stored([unread, attempt(2, "a", "b", "c")])) == ["attempt", "c"]
+    assert follower.finished == 2
 
 
 def test_one_that_is_begun_anew_is() -> None:

@@ -66,7 +66,7 @@ class Watch:
             run = await runs.get(connection, self._run_id)
             if run is None:
                 raise NotFoundError("run")
-            found = await following.attempts(connection, self._run_id, self._follower.attempt)
+            found = await following.attempts(connection, self._run_id, self._follower.finished)
             if not found and run["session_id"]:
                 found = await following.conversation(connection, run["session_id"])
         self.run, self._attempts = run, found

@@ -37,6 +37,8 @@ class Follower:
     attempt: int = 0
     entries: int = 0
     offset: int = 0
+    # Of this one and those before, what is stored was told: it need not be read again.
+    finished: int = 0
 
     @classmethod
     def after(cls, last_event_id: str | None) -> "Follower":
@@ -49,7 +51,10 @@ class Follower:
         return f"{self.attempt}.{self.entries}.{self.offset}"
 
     def stored(self, attempts: Sequence[Mapping[str, Any]]) -> list[Told]:
-        """What rows tell: `attempt`, `state`, … of each, in order; its `transcript` once it has ended."""
+        """What rows tell: `attempt`, `state`, … of each, in order.
+
+        Of one that has ended its `transcript`, unless that was told, and the position of its `last` entry.
+        """
         told: list[Told] = []
         said = 0
         for one in attempts:
@@ -58,11 +63,12 @@ class Follower:
                 self.attempt, self.entries, self.offset = one["attempt"], said, 0
                 about = {name: one[name] for name in ("attempt", "session_id", "started_at")}
                 told.append(Told("attempt", self.id, about))
-            transcript: Sequence[Mapping[str, Any]] = one["transcript"] or ()
-            if one["attempt"] == self.attempt:
-                told += self._messages(msgspec.convert(transcript, list[Entry]))
+            if one["attempt"] == self.attempt and one["transcript"]:
+                told += self._messages(msgspec.convert(one["transcript"], list[Entry]))
+            if one["state"] == "ended":
+                self.finished = max(self.finished, one["attempt"])
             if one["status"] == "partial":
-                said = max((entry["position"] for entry in transcript), default=0)
+                said = one["last"] or 0
         return told
 
     def _messages(self, entries: Iterable[Entry]) -> list[Told]:
