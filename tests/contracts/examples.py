@@ -9,7 +9,6 @@ from rota_contracts.events import (
     ApprovalDecided,
     ApprovalRequested,
     BellRung,
-    ContentBlock,
     Event,
     JobChanged,
     JobClosed,
@@ -18,21 +17,24 @@ from rota_contracts.events import (
     JobPaused,
     JobSnapshot,
     JobStarted,
-    ModelUsage,
     NotificationRequested,
     NotificationSent,
-    PendingAction,
-    RehearsedCall,
-    ReportedOutcome,
     ResultRecorded,
     RunCancel,
     RunFollowed,
     RunProgress,
     RunRequested,
     RunStopping,
-    Usage,
 )
 from rota_contracts.transcript import Entry, ProgressStep
+from rota_contracts.values import (
+    ContentBlock,
+    ModelUsage,
+    PendingAction,
+    RehearsedCall,
+    ReportedOutcome,
+    Usage,
+)
 
 CONTEXT = UUID("0b9f2c1e-6f0a-4a53-9c52-0d5a6a1f0001")
 JOB = UUID("0b9f2c1e-6f0a-4a53-9c52-0d5a6a1f0002")

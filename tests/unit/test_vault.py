@@ -36,7 +36,8 @@ def test_the_first_key_seals_and_each_of_them_opens() -> None:
 def test_what_is_damaged_does_not_open() -> None:
     vault = Vault([new_key()])
     sealed = vault.seal("here", SECRETS)
-    for broken in (b"", b"x", sealed[:-4], sealed[:40] + b"A" + sealed[41:]):
+    other = b"B" if sealed[40:41] == b"A" else b"A"
+    for broken in (b"", b"x", sealed[:-4], sealed[:40] + other + sealed[41:]):
         with pytest.raises(SealError):
             vault.open("here", broken)
 

@@ -6,7 +6,8 @@ from typing import Literal
 
 import msgspec
 
-from rota_contracts.events import ContentBlock, Instant, JobCompleted, OutcomeStatus
+from rota_contracts.events import JobCompleted
+from rota_contracts.values import ContentBlock, Instant, OutcomeStatus
 
 Mode = Literal["none", "last_outcome", "last_n_outcomes", "conversation"]
 

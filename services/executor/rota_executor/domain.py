@@ -10,11 +10,12 @@ from uuid import UUID
 import msgspec
 
 from rota_chassis.redaction import Redactor
-from rota_contracts.events import (
+from rota_contracts.events import JobCompleted, JobDue
+from rota_contracts.ids import session_id_for
+from rota_contracts.transcript import Entry
+from rota_contracts.values import (
     ContentBlock,
     ErrorKind,
-    JobCompleted,
-    JobDue,
     ModelUsage,
     PendingAction,
     RehearsedCall,
@@ -22,8 +23,6 @@ from rota_contracts.events import (
     RunStatus,
     Usage,
 )
-from rota_contracts.ids import session_id_for
-from rota_contracts.transcript import Entry
 from rota_executor.continuity import Continuity
 from rota_executor.transcript import Transcript
 

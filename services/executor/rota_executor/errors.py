@@ -1,7 +1,7 @@
 """Why a run ended without an answer; each message is a sentence for whoever reads the result."""
 
 from rota_chassis.errors import PermanentError, RetryableError, RotaError
-from rota_contracts.events import ErrorKind
+from rota_contracts.values import ErrorKind
 
 
 class RunError(RotaError):

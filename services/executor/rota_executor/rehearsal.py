@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from rota_contracts.events import RehearsedCall
 from rota_contracts.tools import Policy, ToolDescription
+from rota_contracts.values import RehearsedCall
 from rota_executor.agent import REPORT_OUTCOME
 from rota_executor.domain import MAX_ARGUMENTS_BYTES, Record
 

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 from uuid import UUID, uuid5
 
-from rota_contracts.events import ApprovalRequested, ContentBlock, JobCompleted, JobPaused
+from rota_contracts.events import ApprovalRequested, JobCompleted, JobPaused
+from rota_contracts.values import ContentBlock
 
 Category = Literal["success", "error", "approval_needed", "approval_reminder", "paused", "message"]
 Channel = Literal["email", "telegram", "webhook"]

@@ -7,7 +7,8 @@ from uuid import UUID
 
 import msgspec
 
-from rota_contracts.events import ContentBlock, JobCompleted, ReportedOutcome
+from rota_contracts.events import JobCompleted
+from rota_contracts.values import ContentBlock, ReportedOutcome
 
 MAX_CONTENT = 50_000  # characters of agent_execution_results.result_content
 MAX_SUMMARY = 2_000  # characters of job_statistics.last_run_result

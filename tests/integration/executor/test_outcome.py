@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from rota_contracts.events import ReportedOutcome
+from rota_contracts.values import ReportedOutcome
 from tests.integration.executor import toolbox
 from tests.integration.executor.conftest import Stage
 from tests.integration.executor.test_resuming import decided, resumed

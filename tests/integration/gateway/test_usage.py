@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from rota_contracts.events import ModelUsage
 from rota_contracts.streams import DEAD_LETTERS, JOBS, RESULTS, RUNS
+from rota_contracts.values import ModelUsage
 from rota_results.handlers import Recorder
 from rota_results.repository import Repository
 from tests.integration.gateway.conftest import Person

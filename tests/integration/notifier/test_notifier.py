@@ -8,8 +8,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from rota_contracts.codec import decode
-from rota_contracts.events import ApprovalRequested, JobCompleted, JobPaused, PendingAction
+from rota_contracts.events import ApprovalRequested, JobCompleted, JobPaused
 from rota_contracts.streams import DEAD_LETTERS, JOBS, NOTIFIER, RUNS
+from rota_contracts.values import PendingAction
 from rota_notifier.channels import Sender
 from rota_notifier.channels.email import EmailSender
 from rota_notifier.domain import Channel, Outcome

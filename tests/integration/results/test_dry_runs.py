@@ -2,7 +2,7 @@
 
 import json
 
-from rota_contracts.events import RehearsedCall
+from rota_contracts.values import RehearsedCall
 from tests.integration.results.test_results import a_recorder
 from tests.support.completions import a_completion
 from tests.support.world import World

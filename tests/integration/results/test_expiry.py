@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rota_contracts.events import PendingAction
+from rota_contracts.values import PendingAction
 from tests.integration.results.test_results import a_recorder
 from tests.support.completions import a_completion
 from tests.support.world import World

@@ -8,17 +8,10 @@ import msgspec
 import pytest
 
 from rota_contracts.codec import decode
-from rota_contracts.events import (
-    ApprovalRequested,
-    ContentBlock,
-    JobCompleted,
-    PendingAction,
-    ReportedOutcome,
-    ResultRecorded,
-    Usage,
-)
+from rota_contracts.events import ApprovalRequested, JobCompleted, ResultRecorded
 from rota_contracts.streams import DEAD_LETTERS, JOBS, RESULTS, RUNS
 from rota_contracts.transcript import Entry
+from rota_contracts.values import ContentBlock, PendingAction, ReportedOutcome, Usage
 from rota_results.handlers import Recorder
 from rota_results.repository import Repository
 from tests.support.attempts import an_ended_attempt, an_unreadable_outcome

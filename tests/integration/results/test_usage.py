@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import uuid4
 
-from rota_contracts.events import ModelUsage
 from rota_contracts.streams import DEAD_LETTERS, JOBS, RESULTS, RUNS
+from rota_contracts.values import ModelUsage
 from rota_results.handlers import Recorder
 from rota_results.repository import RETENTION, Repository
 from rota_store import prune

@@ -3,7 +3,8 @@
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-from rota_contracts.events import JobDue, PendingAction
+from rota_contracts.events import JobDue
+from rota_contracts.values import PendingAction
 from rota_ticker.handlers import Ticker
 from tests.support.ticking import a_ticker, completed, dues, ledger, make_due
 from tests.support.world import World

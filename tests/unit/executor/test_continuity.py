@@ -17,7 +17,7 @@ from pydantic_ai.messages import (
     UserPromptPart,
 )
 
-from rota_contracts.events import ReportedOutcome
+from rota_contracts.values import ReportedOutcome
 from rota_executor.adapters.continuing import history, kept
 from rota_executor.continuity import Carried, Continuity
 from tests.support.completions import a_completion

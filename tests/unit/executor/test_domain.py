@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from rota_chassis.redaction import Redactor
 from rota_contracts.codec import encode_payload
-from rota_contracts.events import ContentBlock, ErrorKind, JobCompleted, JobDue, JobSnapshot, PendingAction
+from rota_contracts.events import JobCompleted, JobDue, JobSnapshot
 from rota_contracts.transcript import Entry
+from rota_contracts.values import ContentBlock, ErrorKind, PendingAction
 from rota_executor.domain import (
     Outcome,
     Record,

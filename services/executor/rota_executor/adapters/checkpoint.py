@@ -7,7 +7,7 @@ from pydantic_ai import DeferredToolResults, ToolApproved, ToolDenied
 from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter
 from pydantic_ai.usage import RunUsage
 
-from rota_contracts.events import Usage
+from rota_contracts.values import Usage
 from rota_executor.adapters.transcript import Measured
 from rota_executor.resumption import Decision, Resumption
 

@@ -20,7 +20,7 @@ from pydantic_ai.messages import (
     UserPromptPart,
 )
 
-from rota_contracts.events import ContentBlock, PendingAction
+from rota_contracts.values import ContentBlock, PendingAction
 from rota_executor.adapters import checkpoint, continuing
 from rota_executor.adapters.driving import Driver
 from rota_executor.adapters.reporting import reported

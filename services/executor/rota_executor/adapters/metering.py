@@ -14,7 +14,7 @@ from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RequestUsage
 
-from rota_contracts.events import ModelUsage, Usage
+from rota_contracts.values import ModelUsage, Usage
 from rota_executor import budgets
 from rota_executor.adapters import limits, sizes
 from rota_executor.adapters.models import Models

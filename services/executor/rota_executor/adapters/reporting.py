@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic_ai.messages import ModelMessage, ToolCallPart, ToolReturnPart
 
-from rota_contracts.events import ReportedOutcome
+from rota_contracts.values import ReportedOutcome
 from rota_executor.agent import REPORT_OUTCOME
 
 

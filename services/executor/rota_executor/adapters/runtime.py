@@ -8,7 +8,7 @@ from pydantic_ai.models import Model
 from pydantic_ai.toolsets import AbstractToolset
 
 from rota_chassis import logs
-from rota_contracts.events import Usage
+from rota_contracts.values import Usage
 from rota_executor.adapters import approval, failures
 from rota_executor.adapters.approval import Authority, Guard
 from rota_executor.adapters.conversation import converse

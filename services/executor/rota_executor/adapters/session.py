@@ -12,7 +12,7 @@ from pydantic_ai.tools import ToolDefinition
 from pydantic_ai.toolsets import AbstractToolset
 from pydantic_ai.usage import RunUsage, UsageLimits
 
-from rota_contracts.events import Usage
+from rota_contracts.values import Usage
 from rota_executor.adapters.limits import usage_limits
 from rota_executor.adapters.metering import Meter
 from rota_executor.adapters.prefetch import Fact

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from rota_contracts.events import JobCompleted, PendingAction, RunStatus
+from rota_contracts.events import JobCompleted
+from rota_contracts.values import PendingAction, RunStatus
 from rota_results import domain
 from rota_results.repository.usage import RETENTION as FORGET_USAGE
 from rota_results.repository.usage import spend

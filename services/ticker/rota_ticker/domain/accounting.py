@@ -7,8 +7,8 @@ from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from rota_contracts.events import Disposition
 from rota_contracts.ids import run_id_for
+from rota_contracts.values import Disposition
 from rota_schedule import Schedule, Span, effective
 from rota_schedule.dst import DAY, EPOCH, LONGEST_CHANGE, instant_of, stretch_at
 from rota_ticker.domain.jobs import CatchUp, Clockwork, Job, Occurrence

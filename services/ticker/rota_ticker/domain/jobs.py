@@ -5,7 +5,8 @@ from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from rota_contracts.events import Disposition, JobSnapshot, Trigger
+from rota_contracts.events import JobSnapshot
+from rota_contracts.values import Disposition, Trigger
 from rota_schedule import Schedule, parse
 
 Overlap = Literal["skip", "buffer_one", "allow", "cancel_other", "queue"]

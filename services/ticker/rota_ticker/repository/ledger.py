@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from rota_contracts.events import Disposition, Trigger
+from rota_contracts.values import Disposition, Trigger
 from rota_store import Connection, Database
 from rota_ticker.domain.jobs import Occurrence, Plan, Standing
 from rota_ticker.repository.timers import SET, plan_columns

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from rota_contracts.events import OutcomeStatus, Severity
 from rota_contracts.tools import ToolDescription
+from rota_contracts.values import OutcomeStatus, Severity
 from rota_executor.adapters.registry import Registry
 from rota_executor.agent import REPORT_OUTCOME
 from rota_executor.calls import ToolCall
