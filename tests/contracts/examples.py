@@ -43,7 +43,12 @@ SESSION = UUID("0b9f2c1e-6f0a-4a53-9c52-0d5a6a1f0004")
 OWNER = UUID("0b9f2c1e-6f0a-4a53-9c52-0d5a6a1f0005")
 NOTIFICATION = UUID("0b9f2c1e-6f0a-4a53-9c52-0d5a6a1f0006")
 SEVEN = datetime(2026, 11, 21, 7, 0, tzinfo=UTC)
-ACTION = PendingAction(tool_call_id="call-1", tool_name="send_mail", arguments={"to": "ada@example.org"})
+ACTION = PendingAction(
+    tool_call_id="call-1",
+    tool_name="send_mail",
+    arguments={"to": "ada@example.org"},
+    reason="She asked for it.",
+)
 REHEARSED = RehearsedCall(
     tool_name="send_mail",
     arguments={"to": "ada@example.org"},

@@ -41,11 +41,12 @@ class ContentBlock(Struct, frozen=True, kw_only=True):
 
 
 class PendingAction(Struct, frozen=True, kw_only=True):
-    """A tool call that waits for a person."""
+    """A tool call that waits for a person; `reason` is what the agent said when it made it."""
 
     tool_call_id: str
     tool_name: str
     arguments: dict[str, Any]
+    reason: str = ""
 
 
 class RehearsedCall(Struct, frozen=True, kw_only=True):

@@ -231,7 +231,11 @@ def completed(
         retry_after_seconds=_whole_seconds(outcome.retry_after),
         warnings=[told(warning)[:MAX_WARNING] for warning in record.warnings[:MAX_WARNINGS]],
         pending_actions=[
-            msgspec.structs.replace(action, arguments=without(record.hidden, action.arguments))
+            msgspec.structs.replace(
+                action,
+                arguments=without(record.hidden, action.arguments),
+                reason=told(action.reason)[:MAX_MESSAGE],
+            )
             for action in outcome.pending_actions
         ],
         rehearsed_calls=record.rehearsed,

@@ -126,6 +126,7 @@ def pending_action_rows(event: JobCompleted) -> list[dict[str, Any]]:
                 "tool_call_id": action.tool_call_id,
                 "tool_name": action.tool_name,
                 "arguments": msgspec.to_builtins(action.arguments),
+                "reason": action.reason,
             }
         )
         for action in event.pending_actions

@@ -16,6 +16,7 @@ ACTION: dict[str, Any] = {
     "tool_call_id": "call-1",
     "tool_name": "http_request",
     "arguments": {"url": "https://example.org"},
+    "reason": "The page has changed.",
     "status": "pending",
     "expires_at": "2026-11-23T12:00:00Z",
     "created_at": "2026-11-22T12:00:00Z",

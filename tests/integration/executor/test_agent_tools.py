@@ -38,7 +38,7 @@ async def test_tools_wrapped_with_approval(stage: Stage) -> None:
         completed = await stage.completed(event)
     assert (completed.status, completed.final, completed.content) == ("partial", True, "Let me look.")
     (action,) = completed.pending_actions
-    assert (action.tool_name, action.arguments) == ("recorded", {})
+    assert (action.tool_name, action.arguments, action.reason) == ("recorded", {}, "Let me look.")
     assert action.tool_call_id
     assert toolbox.calls == []
     row = await stage.attempt(event)

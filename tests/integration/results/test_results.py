@@ -184,12 +184,20 @@ async def test_pending_actions_are_stored_and_asked_for(world: World) -> None:
     recorder = await a_recorder(world)
     context = await world.a_context()
     job = await world.a_job(context)
-    actions = [PendingAction(tool_call_id="c1", tool_name="send_mail", arguments={"to": "a@example.org"})]
+    actions = [
+        PendingAction(
+            tool_call_id="c1",
+            tool_name="send_mail",
+            arguments={"to": "a@example.org"},
+            reason="She asked for it.",
+        )
+    ]
     event = a_completion(context, job, status="partial", pending_actions=actions)
     await recorder.on_job_completed([event])
     assert await world.value("SELECT pending_actions_created FROM agent_execution_results") == 1
     [row] = await world.sql("SELECT * FROM pending_actions")
     assert (row.run_id, row.tool_name, row.status) == (event.run_id, "send_mail", "pending")
+    assert row.reason == "She asked for it."
     [requested] = [event for event in await said(world) if isinstance(event, ApprovalRequested)]
     assert requested.actions == actions
 

@@ -8,7 +8,7 @@ import typer
 from rota_cli.client.lookup import context_id, is_id
 from rota_cli.client.moment import local_time, zone_name
 from rota_cli.client.session import Session, with_session
-from rota_cli.client.view import Column
+from rota_cli.client.view import Column, first_line
 from rota_cli.commands.grant_options import Days, Uses, fixed, json_object, terms
 from rota_cli.errors import CliError
 
@@ -36,6 +36,7 @@ def list_approvals(
         ("job", lambda action: action["job_name"]),
         ("tool", lambda action: action["tool_name"]),
         ("arguments", lambda action: msgspec.json.encode(action["arguments"]).decode()),
+        ("says", lambda action: first_line(action["reason"], limit=60)),
         ("status", lambda action: action["status"]),
         (f"until ({zone_name()})", lambda action: local_time(action["expires_at"])),
     ]

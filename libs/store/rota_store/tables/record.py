@@ -181,6 +181,8 @@ pending_actions = Table(
     required("tool_call_id"),
     required("tool_name"),
     required("arguments", JSONB, "'{}'"),
+    # What the agent said when it made the call.
+    required("reason", default="''"),
     required("status", default="'pending'"),
     instant("expires_at"),
     instant("remind_at"),

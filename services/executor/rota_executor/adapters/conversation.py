@@ -82,7 +82,7 @@ async def converse(session: Session) -> Outcome:
     assert result is not None  # it was driven to its end
     session.note_model()
     if isinstance(result.output, DeferredToolRequests):
-        pending = _pending(result.output)
+        pending = _pending(result.output, _said_so_far([result.response]))
         calls = [one.tool_call_id for one in pending]
         session.record.checkpoint = checkpoint.keep(
             result.all_messages(),
@@ -205,12 +205,13 @@ def _said_so_far(messages: list[ModelMessage]) -> str:
     )
 
 
-def _pending(requests: DeferredToolRequests) -> tuple[PendingAction, ...]:
+def _pending(requests: DeferredToolRequests, reason: str) -> tuple[PendingAction, ...]:
     return tuple(
         PendingAction(
             tool_call_id=call.tool_call_id,
             tool_name=call.tool_name,
             arguments=clean(call.args_as_dict()),
+            reason=reason,
         )
         for call in [*requests.approvals, *requests.calls]
     )

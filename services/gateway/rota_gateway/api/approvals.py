@@ -36,6 +36,7 @@ class Approval(Answer):
     tool_call_id: str
     tool_name: str
     arguments: dict[str, Any]
+    reason: str = Field(description="what the agent said when it made the call")
     status: Status
     expires_at: Instant | None
     expiry_action: Literal["deny", "fail"] = Field(

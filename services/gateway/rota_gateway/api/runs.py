@@ -73,6 +73,7 @@ class PendingAction(Answer):
     tool_call_id: str
     tool_name: str
     arguments: dict[str, Any]
+    reason: str
     status: Literal["pending", "approved", "denied", "expired"]
     expires_at: Instant | None
     created_at: Instant

@@ -18,7 +18,7 @@ STATUS = """
 
 SELECT = f"""
     SELECT p.id, p.run_id, p.context_id, r.schedule_id AS job_id, r.job_name, r.agent_name,
-           p.tool_call_id, p.tool_name, CAST(p.arguments AS text) AS arguments,
+           p.tool_call_id, p.tool_name, CAST(p.arguments AS text) AS arguments, p.reason,
            {STATUS} AS status, p.expires_at, p.expiry_action, p.created_at,
            CAST(d.arguments AS text) AS approved_arguments, coalesce(d.note, '') AS note, d.decided_by, d.decided_at,
            g.id AS grant_id, r.scheduled_for, r.attempt, r.agent_revision, r.prompt

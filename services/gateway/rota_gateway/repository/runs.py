@@ -51,7 +51,7 @@ DETAILS = """
         coalesce((
             SELECT jsonb_agg(jsonb_build_object(
                 'id', p.id, 'tool_call_id', p.tool_call_id, 'tool_name', p.tool_name,
-                'arguments', p.arguments, 'status', p.status, 'expires_at', p.expires_at,
+                'arguments', p.arguments, 'reason', p.reason, 'status', p.status, 'expires_at', p.expires_at,
                 'created_at', p.created_at) ORDER BY p.created_at, p.id)
             FROM pending_actions p WHERE p.run_id = run.run_id), '[]') AS pending_actions,
         coalesce((

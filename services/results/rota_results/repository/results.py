@@ -124,11 +124,11 @@ CONVERSE = """
 # before the end, or at half time where that is later.
 ASK = """
     INSERT INTO pending_actions
-        (context_id, run_id, tool_call_id, tool_name, arguments, expires_at, remind_at, expiry_action)
-    SELECT r.context_id, r.run_id, r.tool_call_id, r.tool_name, r.arguments, e.now + e.expiry,
+        (context_id, run_id, tool_call_id, tool_name, arguments, reason, expires_at, remind_at, expiry_action)
+    SELECT r.context_id, r.run_id, r.tool_call_id, r.tool_name, r.arguments, r.reason, e.now + e.expiry,
            e.now + e.expiry - least(interval '1 hour', e.expiry / 2), e.action
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (
-            context_id uuid, run_id uuid, tool_call_id text, tool_name text, arguments jsonb)
+            context_id uuid, run_id uuid, tool_call_id text, tool_name text, arguments jsonb, reason text)
     JOIN agent_execution_results t ON t.run_id = r.run_id
     LEFT JOIN scheduled_jobs j ON j.id = t.schedule_id
     LEFT JOIN LATERAL (
@@ -154,7 +154,7 @@ SETTLE = """
 UNANNOUNCED = """
     SELECT u.id, t.run_id, coalesce(t.schedule_id, a.job_id), t.context_id, t.attempt, t.status, t.job_name, t.user_id,
            coalesce((SELECT jsonb_agg(jsonb_build_object('tool_call_id', p.tool_call_id, 'tool_name', p.tool_name,
-                                                         'arguments', p.arguments) ORDER BY p.created_at)
+                                                         'arguments', p.arguments, 'reason', p.reason) ORDER BY p.created_at)
                      FROM pending_actions p WHERE p.run_id = t.run_id), '[]')
     FROM (SELECT id, run_ids FROM unannounced_results
           WHERE created_at < clock_timestamp() - interval '5 seconds' ORDER BY created_at LIMIT 5) u
