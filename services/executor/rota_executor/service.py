@@ -84,7 +84,11 @@ async def wiring(settings: ExecutorSettings, lifetime: Lifetime) -> AsyncIterato
         )
         toolboxes = Toolboxes(registry, servers, McpRepository(database))
         runtime = Runtime(toolboxes, models, settings.tool_timeout_seconds, credentials, tracing)
-        async with contextlib.aclosing(models), _running(settings, lifetime, database, bus, runtime):
+        async with (
+            contextlib.aclosing(models),
+            contextlib.aclosing(servers),
+            _running(settings, lifetime, database, bus, runtime),
+        ):
             yield
 
 

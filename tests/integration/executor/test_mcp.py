@@ -1,6 +1,9 @@
 """Tools of MCP servers: found, put behind the same wrapper as all others, called where they are."""
 
+import asyncio
 import json
+import sys
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +17,22 @@ from tests.support.eventually import eventually
 from tests.support.greenhouse import COMMAND, Greenhouse
 
 TEMPERATURE, WATER = "greenhouse__temperature", "greenhouse__water"
+
+# A program that says where it runs when it is called, and answers nobody.
+SLOW = """
+import os, pathlib, sys, time
+from mcp.server.mcpserver import MCPServer
+
+server = MCPServer("slow")
+
+@server.tool()
+def temperature(bed: int) -> str:
+    pathlib.Path(sys.argv[1], str(os.getpid())).touch()
+    time.sleep(600)
+    return ""
+
+server.run("stdio")
+"""
 
 
 def playing(tool: str) -> str:
@@ -54,6 +73,15 @@ async def looked_into(stage: Stage) -> Any:
 async def tools(stage: Stage) -> dict[str, tuple[str, str]]:
     rows = await stage.world.sql("SELECT name, tool, effect FROM mcp_tools ORDER BY name")
     return {row.name: (row.tool, row.effect) for row in rows}
+
+
+def started(folder: Path) -> list[str]:
+    """The processes that wrote their ids down there."""
+    return [file.name for file in folder.iterdir()]
+
+
+def alive(folder: Path) -> list[str]:
+    return [pid for pid in started(folder) if Path("/proc", pid).exists()]
 
 
 async def test_the_tools_of_a_server_are_found_and_called_and_what_may_write_asks(stage: Stage) -> None:
@@ -166,6 +194,42 @@ async def test_a_program_that_the_operator_lists_is_started_for_a_run(stage: Sta
         error = (await looked_into(stage)).error
     assert completed.content == "bed 2 has 21 degrees"
     assert "lists no command 'rm'" in error
+
+
+async def test_what_cannot_be_kept_of_a_server_does_not_keep_its_tools_from_being_found(stage: Stage) -> None:
+    greenhouse = Greenhouse()
+    greenhouse.server.tool(name="pour\0", description="Pours\0 as much as you like.")(lambda: "wet")
+    async with greenhouse.open() as url, stage.executor():
+        await a_server(stage, url)
+        assert (await looked_into(stage)).error is None
+        found = await tools(stage)
+    assert sorted(name for name, _ in found.values()) == [
+        "pour\N{REPLACEMENT CHARACTER}",
+        "temperature",
+        "water",
+    ]
+
+
+async def test_a_program_is_ended_however_often_its_run_is_stopped(stage: Stage, tmp_path: Path) -> None:
+    """Stopped by a person while the timeout has it leave already, say."""
+    commands = json.dumps({"slow": [sys.executable, "-c", SLOW, str(tmp_path)]})
+
+    async def is_busy() -> bool:
+        return bool(started(tmp_path))
+
+    async def is_gone() -> bool:
+        return not alive(tmp_path)
+
+    async with stage.executor(EXECUTOR_MCP_COMMANDS=commands):
+        await a_server(stage, transport="stdio", command="slow")
+        assert (await looked_into(stage)).error is None
+        event = await stage.due(tool=TEMPERATURE, arguments={"bed": 3})
+        await eventually(is_busy, what="a call of the tool")
+        (run,) = [task for task in asyncio.all_tasks() if task.get_name() == f"run-{event.run_id}"]
+        run.cancel()
+        await asyncio.wait([run], timeout=0.2)
+        run.cancel()
+        await eventually(is_gone, seconds=15, what="the end of the program")
 
 
 def test_names_are_those_that_models_take() -> None:

@@ -9,7 +9,7 @@ from pydantic_ai.providers import infer_provider_class
 
 from rota_contracts.tools import ToolDescription
 from rota_executor.adapters import providers
-from rota_executor.adapters.registry import Registry
+from rota_executor.adapters.registry import Registry, Tool
 from rota_executor.calls import ToolCall
 from rota_executor.errors import InvalidConfigurationError
 
@@ -85,3 +85,14 @@ def test_every_provider_that_is_offered_is_one_that_the_runtime_knows() -> None:
                 assert name not in providers.installed()
             else:
                 assert name in providers.installed()
+
+
+@pytest.mark.parametrize("schema", [{"properties": {"bed": {"pattern": "^(a+)+$"}}}, {"$ref": "#"}])
+def test_what_strangers_wrote_cannot_keep_the_executor_busy(schema: dict[str, Any]) -> None:
+    """The pattern takes twice as long for each letter more, the reference leads to itself."""
+    assert Tool(description("server__pour", parameters=schema), wave).problem({"bed": f"{'a' * 60}!"}) is None
+
+
+def test_an_ordinary_schema_of_a_server_is_looked_at() -> None:
+    schema = {"properties": {"bed": {"type": "integer"}}, "required": ["bed"]}
+    assert Tool(description("server__pour", parameters=schema), wave).problem({"bed": "3"}) is not None

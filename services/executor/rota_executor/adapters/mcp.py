@@ -18,6 +18,7 @@ from rota_executor.adapters.network import Network
 from rota_executor.adapters.registry import Tool, ToolFunction
 from rota_executor.adapters.tools.http import signing
 from rota_executor.calls import AnsweredError, ToolCall
+from rota_executor.domain import clean
 
 if TYPE_CHECKING:
     from mcp import Client
@@ -29,6 +30,8 @@ log = logs.logger(__name__)
 
 # A server that has to be started may have to be fetched first.
 CONNECT_SECONDS = 30.0
+# What a program may take that does not want to end.
+LEAVE_SECONDS = 10.0
 # Between two pieces of what a server says; how long a call may take, its guard says.
 READ_SECONDS = 300.0
 MAX_TOOLS = 500
@@ -59,33 +62,66 @@ class McpServers:
     def __init__(self, network: Network, commands: Mapping[str, Sequence[str]]) -> None:
         self._network = network
         self._commands = commands
+        self._holding: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def connected(self, server: Server, call: ToolCall) -> AsyncIterator["Connection"]:
-        """A connection; to be left by the task that entered.
+        """A connection. It is not waited for that the server is left: a run need not outlast what it used.
 
         Raises:
             UnreachableServerError: there is none.
 
         """
+        ready: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
+        through = asyncio.Event()
+        holding = asyncio.create_task(self._hold(server, call, ready, through), name=f"mcp-{server.name}")
+        self._holding.add(holding)
+        holding.add_done_callback(self._holding.discard)
+        try:
+            yield await asyncio.shield(ready)
+        finally:
+            through.set()
+            if not ready.done():
+                ready.cancel()
+                holding.cancel()
+
+    async def aclose(self) -> None:
+        """Waits until all servers are left: programs that were started are ended."""
+        if self._holding:
+            await asyncio.wait(set(self._holding), timeout=LEAVE_SECONDS)
+
+    async def _hold(
+        self, server: Server, call: ToolCall, ready: "asyncio.Future[Connection]", through: asyncio.Event
+    ) -> None:
+        """Holds the connection, in a task of its own.
+
+        A server that ends badly does not end the run; what stops the run, however often, does not keep a
+        program from being ended.
+        """
         from mcp import Client  # noqa: PLC0415  slow, and not needed before
 
-        stack = AsyncExitStack()
         try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                transport = await self._transport(server, call, stack)
-                client = await stack.enter_async_context(Client(transport, cache=None))
-                tools = await _listed(client)
-        except TimeoutError:
-            await _left(stack, server)
-            raise UnreachableServerError(f"it did not answer within {CONNECT_SECONDS:g} s") from None
-        except Exception as error:
-            await _left(stack, server)
-            raise UnreachableServerError(reason(_first(error), call.hidden)) from error
-        try:
-            yield Connection(server, client, tools)
+            async with AsyncExitStack() as stack:
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    transport = await self._transport(server, call, stack)
+                    client = await stack.enter_async_context(Client(transport, cache=None))
+                    tools = await _listed(client)
+                if not ready.done():
+                    ready.set_result(Connection(server, client, tools))
+                await through.wait()
+        except Exception as error:  # noqa: BLE001  whatever it is, it is the server's, or nobody needs it any more
+            first = _first(error)
+            if ready.done():
+                log.info(
+                    "an MCP server was left badly", action="mcp_left", server=server.name, error=repr(first)
+                )
+                return
+            late = isinstance(first, TimeoutError)
+            why = f"it did not answer within {CONNECT_SECONDS:g} s" if late else reason(first, call.hidden)
+            ready.set_exception(UnreachableServerError(clean(why)))
         finally:
-            await _left(stack, server)
+            if not ready.done():
+                ready.set_exception(UnreachableServerError("it ended while it was connected to"))
 
     async def _transport(self, server: Server, call: ToolCall, stack: AsyncExitStack) -> "Transport":
         if server.url is None:
@@ -179,16 +215,6 @@ async def _listed(client: "Client") -> list["ServersTool"]:
         cursor = page.next_cursor
         if not cursor or len(tools) >= MAX_TOOLS:
             return tools[:MAX_TOOLS]
-
-
-async def _left(stack: AsyncExitStack, server: Server) -> None:
-    """A server that ends badly must not end the run that is through with it."""
-    try:
-        await stack.aclose()
-    except Exception as error:  # noqa: BLE001  whatever it is, nobody needs the connection any more
-        log.info(
-            "an MCP server was left badly", action="mcp_left", server=server.name, error=repr(_first(error))
-        )
 
 
 def _first(error: BaseException) -> BaseException:

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic_ai.models import Model
 
 from rota_chassis import logs
+from rota_contracts.mcp import checkable
 from rota_contracts.tools import ToolDescription
 from rota_executor.adapters.arguments import Checker, checker_of
 from rota_executor.calls import ToolCall
@@ -45,7 +46,7 @@ class Tool:
     @cached_property
     def problem(self) -> Checker:
         """What its JSON Schema says against arguments, None where nothing."""
-        return checker_of(self.description.parameters)
+        return checker_of(checkable(self.name, self.description.parameters))
 
 
 class Registry:

@@ -37,7 +37,7 @@ class Toolboxes:
 
     @asynccontextmanager
     async def opened(self, names: Sequence[str], call: ToolCall) -> AsyncIterator[Toolbox]:
-        """With connections to the servers that have what this executor has not; to be left by the same task.
+        """With connections to the servers that have what this executor has not.
 
         Raises:
             BlockedRunError: one of the servers cannot be reached.

@@ -1,6 +1,5 @@
 """MCP servers of contexts, and what was found in them."""
 
-import json
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
@@ -8,6 +7,7 @@ import msgspec
 
 from rota_contracts.tools import ToolDescription
 from rota_executor.adapters.mcp import Server
+from rota_executor.domain import clean
 from rota_store import Database
 
 SERVERS = """
@@ -56,6 +56,8 @@ class McpRepository:
     async def found(self, server: Server, tools: Iterable[tuple[ToolDescription, str]]) -> None:
         """Writes down the tools that a server has now, each with what it is called there."""
         rows = [{**msgspec.to_builtins(description), "tool": name} for description, name in tools]
+        # Not the json of Python, which writes numbers that are none.
+        kept = msgspec.json.encode(clean(rows)).decode()
         async with self._database.transaction() as connection:
             await connection.execute(
                 "DELETE FROM mcp_tools WHERE server_id = :server_id", {"server_id": server.id}
@@ -67,7 +69,7 @@ class McpRepository:
                 FROM mcp_servers s, jsonb_to_recordset(CAST(:tools AS jsonb)) AS t ({COLUMNS})
                 WHERE s.id = :server_id ON CONFLICT DO NOTHING
                 """,
-                {"server_id": server.id, "tools": json.dumps(rows)},
+                {"server_id": server.id, "tools": kept},
             )
             await connection.execute(
                 SETTLE, {"server_id": server.id, "generation": server.generation, "error": None}

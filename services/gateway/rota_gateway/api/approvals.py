@@ -144,7 +144,7 @@ async def _require_fitting(
 ) -> None:
     """The arguments of a person must fit the tool, as far as it is known; the executor looks again."""
     tool = (await tools.every(unit.connection, context_id)).get(tool_name)
-    problems = list(argument_problems(tool.parameters, arguments)) if tool else []
+    problems = list(argument_problems(tool.name, tool.parameters, arguments)) if tool else []
     if problems:
         raise InvalidError([FieldError(problem.field, problem.message) for problem in problems])
 

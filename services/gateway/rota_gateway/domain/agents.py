@@ -103,5 +103,5 @@ def _link(
             f"{place}.policy",
             "what runs before the model cannot ask: say auto to let it run, or link it with mode model",
         )
-    for problem in argument_problems(tool.parameters, link["arguments"]):
+    for problem in argument_problems(tool.name, tool.parameters, link["arguments"]):
         yield Problem(f"{place}.{problem.field}", problem.message)

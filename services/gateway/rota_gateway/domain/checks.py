@@ -13,6 +13,7 @@ from jsonschema.validators import validator_for
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
+from rota_contracts.mcp import checkable
 from rota_gateway.domain.schedules import exclusions_of, next_allowed, schedule_of, shortest_period
 from rota_schedule import Schedule, ScheduleError, check
 
@@ -135,13 +136,13 @@ def _tool(definition: Mapping[str, Any], around: Surroundings) -> Iterator[Probl
         known = ", ".join(sorted(around.tools))
         yield Problem("tool", f"there is no tool {name!r}; there are: {known}")
     else:
-        yield from argument_problems(around.tools[name], definition["arguments"])
+        yield from argument_problems(name, around.tools[name], definition["arguments"])
 
 
-def argument_problems(schema: dict[str, Any], arguments: Mapping[str, Any]) -> Iterator[Problem]:
+def argument_problems(tool: str, schema: dict[str, Any], arguments: Mapping[str, Any]) -> Iterator[Problem]:
     """What the JSON Schema of a tool says against the arguments."""
     try:
-        validator = _validator(json.dumps(schema))
+        validator = _validator(json.dumps(checkable(tool, schema)))
         for error in sorted(validator.iter_errors(arguments), key=lambda error: error.json_path):
             yield Problem(_place(error), str(error.message)[:500])
     except (SchemaError, Unresolvable) as error:
