@@ -10,6 +10,7 @@ import pytest
 from rota_cli.local.port import free_port
 from rota_contracts.events import JobDue
 from tests.integration.executor.conftest import Stage
+from tests.integration.executor.test_credentials import a_credential
 from tests.support.collector import Collector, Span, collector
 
 LINKS = [{"tool_name": "recorded", "mode": "model", "arguments": {}}]
@@ -73,6 +74,18 @@ async def test_with_content_they_are(stage: Stage, receiver: Collector) -> None:
     told = "".join(span.text for span in receiver.spans)
     for word in ("quiet question", "Let me look", "the answer is 42"):
         assert word in told
+
+
+async def test_a_secret_is_in_no_span_also_where_a_tool_failed_with_it(
+    stage: Stage, receiver: Collector
+) -> None:
+    await a_credential(stage, "greenhouse", "secret", {"value": "open-sesame-77"})
+    links = [{"tool_name": "failing_with_secret", "mode": "model", "arguments": {}}]
+    await stage.an_agent("scripted:calls:failing_with_secret", tools=links)
+    await ran(stage, receiver, EXECUTOR_TRACE_CONTENT="true")
+    told = "".join(span.text for span in receiver.spans)
+    assert "refused: [redacted]" in told
+    assert "open-sesame-77" not in told
 
 
 async def test_an_error_is_told_by_its_kind_alone(stage: Stage, receiver: Collector) -> None:

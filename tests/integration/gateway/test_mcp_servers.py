@@ -74,7 +74,10 @@ async def test_a_server_is_set_looked_into_again_and_deleted(person: Person, wor
         ({"transport": "stdio", "command": "x", "credential": "c"}, "credential", "leave it out"),
         ({"transport": "http", "url": "ftp://x.org"}, "url", "must begin with https://"),
         ({"transport": "http", "url": "https://me:secret@x.org/"}, "url", "without a name or password"),
+        ({"transport": "http", "url": "https://"}, "url", "must name a host"),
+        ({"transport": "http", "url": "https://[::1"}, "url", "must name a host"),
         ({**HTTP, "effects": {"water": "delete"}}, "effects.water", "'read' or 'write'"),
+        ({**HTTP, "allowed_tools": ["a\0"]}, "allowed_tools[0]", "control character"),
     ],
 )
 async def test_a_server_that_cannot_be_names_the_field(
@@ -83,6 +86,12 @@ async def test_a_server_that_cannot_be_names_the_field(
     problem = await put(person, await person.context(), "garden", body, status=422)
     assert [error["field"] for error in problem["errors"]] == [field]
     assert words in problem["errors"][0]["message"]
+
+
+async def test_a_name_that_nothing_can_keep_is_refused(person: Person) -> None:
+    body = {**HTTP, "effects": {"water\0": "read"}}
+    problem = await put(person, await person.context(), "garden", body, status=422)
+    assert "control character" in problem["errors"][0]["message"]
 
 
 async def test_its_tools_are_linked_and_called_in_its_context_alone(person: Person, world: World) -> None:

@@ -153,7 +153,8 @@ class ApprovalToolset(AbstractToolset[None]):
         except ToolError as error:
             if isinstance(error.__cause__, SIGNALS):
                 raise error.__cause__ from None
-            raise ToolFailed(f"The tool {name!r} failed: {error.answer or error}") from error
+            # Not from the error: spans tell of all that stands behind one, and that may hold a secret.
+            raise ToolFailed(f"The tool {name!r} failed: {error.answer or error}") from None
 
 
 def wrapped(tool: Tool, guard: Guard) -> ApprovalToolset:

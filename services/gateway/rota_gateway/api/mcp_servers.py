@@ -1,6 +1,7 @@
 """MCP servers whose tools the agents of a context may be linked with."""
 
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from fastapi import APIRouter, Path
@@ -9,7 +10,7 @@ from starlette.responses import Response
 
 from rota_gateway.api.answers import Answer, Instant
 from rota_gateway.api.credential_fields import CREDENTIAL_NAME
-from rota_gateway.api.fields import Input
+from rota_gateway.api.fields import Input, text
 from rota_gateway.edge.paging import Page
 from rota_gateway.edge.unit import ApiRoute, CurrentUnit, Unit
 from rota_gateway.errors import ConflictError, FieldError, InvalidError, NotFoundError
@@ -21,7 +22,7 @@ router = APIRouter(tags=["tools"], route_class=ApiRoute)
 MAX_OF_CONTEXT = 30
 SERVER_NAME = r"^[a-z][a-z0-9-]*$"
 Name = Annotated[str, Path(min_length=1, max_length=30, pattern=SERVER_NAME)]
-ToolName = Annotated[str, Field(min_length=1, max_length=200)]
+ToolName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(text)]
 # Of each transport: what it needs, and what else it may have.
 NEEDED = {"http": "url", "stdio": "command"}
 OWN = {"http": {"url", "credential"}, "stdio": {"command"}}
@@ -34,6 +35,12 @@ def _address(value: str) -> str:
         or not value.isprintable()
     ):
         raise ValueError("must begin with https:// or http://, without a name or password in it")
+    try:
+        is_whole = bool((parts := urlsplit(value)).hostname) and parts.port != 0
+    except ValueError:
+        is_whole = False
+    if not is_whole:
+        raise ValueError("must name a host, like https://mcp.example.org/mcp")
     return value
 
 
