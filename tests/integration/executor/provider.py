@@ -11,12 +11,16 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Reply:
-    """How one request is answered: `breaks` off in the middle of the body, or says it in pieces, `slow`."""
+    """How one request is answered: `breaks` off in the middle of the body, or says it in pieces, `slow`.
+
+    `ends_early`: a stream of messages that ends after its text, as if that were all, without the event that says so.
+    """
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     breaks: bool = False
     slow: float = 0
+    ends_early: bool = False
 
 
 class Provider:
@@ -120,6 +124,8 @@ def provider() -> Iterator[Provider]:
             answer = state.answer(self.path, reply.status)
             streams = asked.get("stream", False) and reply.status == 200
             body = as_stream(answer) if streams else json.dumps(answer).encode()
+            if streams and reply.ends_early:
+                body = b"\n\n".join([*body.split(b"\n\n")[:3], b""])
             kind = "text/event-stream" if streams else "application/json"
             self.send_response(reply.status)
             for name, value in {"Content-Type": kind, **reply.headers}.items():

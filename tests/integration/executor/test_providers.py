@@ -58,6 +58,16 @@ async def test_an_answer_that_comes_slowly_is_waited_for(stage: Stage, remote: P
     assert len(remote.requests) == 1
 
 
+async def test_half_an_answer_is_none_also_where_it_ends_without_an_error(
+    stage: Stage, remote: Provider
+) -> None:
+    remote.replies = [Reply(ends_early=True)]
+    completed = await ran(stage, "anthropic:claude-sonnet-5-5")
+    assert (completed.error_kind, completed.final) == ("model_unavailable", False)
+    assert completed.content == ""
+    assert len(remote.requests) == 1
+
+
 async def test_who_is_told_to_come_back_in_an_hour_does_not_sit_there(stage: Stage, remote: Provider) -> None:
     remote.replies, remote.message = [Reply(429, {"retry-after": "3600"})], "too many"
     completed = await ran(stage, "openai-chat:gpt-5")

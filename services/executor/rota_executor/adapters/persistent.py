@@ -29,6 +29,8 @@ FIRST_DELAY_SECONDS = 1.0
 # Who is told to come back later than this does so as another attempt of the run, or asks another model.
 PATIENCE_SECONDS = 60.0
 PASSING = (ModelRateLimitError, ModelUnavailableError, ModelServerError, ModelConnectionError)
+# Whose answers all say why they end: of the servers that are compatible with OpenAI's some never do.
+SAYING_THE_END = frozenset({"anthropic"})
 Answer = TypeVar("Answer")
 
 
@@ -70,7 +72,19 @@ class PersistentModel(WrapperModel):
                 )
                 return await stack.enter_async_context(streamed)
 
-            yield await self._persist(asked)
+            answer = await self._persist(asked)
+            yield answer
+            self._require_end(answer)
+
+    def _require_end(self, answer: StreamedResponse) -> None:
+        """What broke off without an error, as a proxy closes a connection, is not the answer.
+
+        Raises:
+            ModelConnectionError: the provider did not say that this is all.
+
+        """
+        if self.wrapped.system in SAYING_THE_END and answer.get().finish_reason is None:
+            raise ModelConnectionError(self.model_name, "the answer broke off", phase="read", in_stream=True)
 
     async def _persist(self, asked: Callable[[], Awaitable[Answer]]) -> Answer:
         left = self._patience
