@@ -13,7 +13,7 @@ from typing import Any
 class Reply:
     """How one request is answered: `breaks` off in the middle of the body, or says it in pieces, `slow`.
 
-    `ends_early`: a stream of messages that ends after its text, as if that were all, without the event that says so.
+    `ends_early`: a stream of messages that ends after its text without the event that says so.
     """
 
     status: int = 200
