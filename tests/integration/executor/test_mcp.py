@@ -8,7 +8,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
+from rota_chassis.health import serving
 from rota_contracts.mcp import tool_name
 from rota_executor.settings import ExecutorSettings
 from tests.integration.executor.conftest import Stage
@@ -230,6 +235,25 @@ async def test_a_program_is_ended_however_often_its_run_is_stopped(stage: Stage,
         await asyncio.wait([run], timeout=0.2)
         run.cancel()
         await eventually(is_gone, seconds=15, what="the end of the program")
+
+
+@pytest.mark.parametrize(
+    ("headers", "told"),
+    [
+        ({}, "more than 10,000,000 bytes"),
+        ({"content-encoding": "gzip"}, "an encoding that it was not asked for"),
+    ],
+)
+async def test_a_server_that_answers_too_much_does_not_fill_the_memory(
+    stage: Stage, headers: dict[str, str], told: str
+) -> None:
+    async def answer(_request: Request) -> Response:
+        return Response(b" " * 11_000_000, media_type="application/json", headers=headers)
+
+    app = Starlette(routes=[Route("/mcp", answer, methods=["POST"])])
+    async with serving(app, "127.0.0.1", 0) as port, stage.executor():
+        await a_server(stage, f"http://127.0.0.1:{port}/mcp")
+        assert told in (await looked_into(stage)).error
 
 
 def test_names_are_those_that_models_take() -> None:

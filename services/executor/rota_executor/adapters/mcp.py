@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import httpx2
 from msgspec import Struct
 
 from rota_chassis import logs
@@ -36,6 +37,8 @@ LEAVE_SECONDS = 10.0
 READ_SECONDS = 300.0
 MAX_TOOLS = 500
 MAX_DESCRIPTION = 2_000
+# Of one answer; the client itself bounds the pieces of one that is streamed.
+MAX_BYTES = 10_000_000
 
 
 class Server(Struct, frozen=True, kw_only=True):
@@ -134,6 +137,8 @@ class McpServers:
             headers[header] = value
         http = self._network.client(call.context_id, seconds=READ_SECONDS)
         http.headers.update(headers)
+        http.headers["accept-encoding"] = "identity"
+        http.event_hooks = {"response": [_bound]}
         await stack.enter_async_context(http)
         return streamable_http_client(server.url, http_client=http)
 
@@ -215,6 +220,32 @@ async def _listed(client: "Client") -> list["ServersTool"]:
         cursor = page.next_cursor
         if not cursor or len(tools) >= MAX_TOOLS:
             return tools[:MAX_TOOLS]
+
+
+class _Bounded(httpx2.AsyncByteStream):
+    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Raises ReadError: there is more than is read of an answer."""
+        size = 0
+        async for piece in self._stream:
+            size += len(piece)
+            if size > MAX_BYTES:
+                raise httpx2.ReadError(f"it answered with more than {MAX_BYTES:,} bytes")
+            yield piece
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+async def _bound(response: httpx2.Response) -> None:
+    """A server must not fill the memory that other runs need."""
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise httpx2.ReadError("it answered in an encoding that it was not asked for")
+    is_streamed = response.headers.get("content-type", "").startswith("text/event-stream")
+    if not is_streamed and isinstance(response.stream, httpx2.AsyncByteStream):
+        response.stream = _Bounded(response.stream)
 
 
 def _first(error: BaseException) -> BaseException:
