@@ -104,7 +104,7 @@ class Spending:
         return None
 
     async def settle(self, reservation: UUID, taken: Share) -> None:
-        """After the call; of one that failed nothing is known to be taken."""
+        """After the call; one of which nothing is known takes all that it had reserved."""
         await self._all.settle(self._settled(reservation, taken))
 
     async def _waited(self, share: Share, budget_id: UUID) -> Asked:

@@ -247,10 +247,10 @@ async def test_a_new_period_begins_with_nothing_spent(stage: Stage) -> None:
     assert 0 < rows[1].used_tokens < 2_000
 
 
-async def test_what_a_killed_executor_had_reserved_is_freed_with_its_lease(
+async def test_what_a_killed_executor_had_reserved_counts_when_its_lease_is_over(
     stage: Stage, tmp_path: Path
 ) -> None:
-    """What its call took nobody knows: the share is given back, once the lease is over and not before."""
+    """What its call took nobody knows: the share counts as taken, once the lease is over and not before."""
     await an_agent(stage, "scripted:slow")
     budget = await a_budget(stage, tokens_limit=100_000)
     event = await stage.due("sleep 60", publish=False, timeout_seconds=120)
@@ -273,7 +273,7 @@ async def test_what_a_killed_executor_had_reserved_is_freed_with_its_lease(
     await eventually(freed, seconds=20, what="the end of the lease")
     row = await standing(stage, budget)
     assert held > 0
-    assert (row.reserved_tokens, row.used_tokens) == (0, 0)
+    assert (row.reserved_tokens, row.used_tokens) == (0, held)
 
 
 async def test_what_an_attempt_did_not_settle_is_freed_when_it_has_ended(stage: Stage) -> None:
@@ -308,16 +308,28 @@ async def cancelled(stage: Stage) -> AsyncIterator[JobCompleted]:
         yield await stage.completed(event)
 
 
-async def test_a_run_that_is_cancelled_gives_back_what_its_call_had_reserved(stage: Stage) -> None:
+async def test_of_a_call_that_is_broken_off_all_counts_that_it_may_have_taken(stage: Stage) -> None:
+    """Its provider may bill it: a job that always times out must not spend without end."""
     await an_agent(stage, "scripted:slow")
     budget = await a_budget(stage, tokens_limit=100_000)
+
+    async def used(before: int) -> int:
+        row = await standing(stage, budget)
+        return int(row.used_tokens) if row.reserved_tokens == 0 and row.used_tokens > before else 0
+
     async with cancelled(stage) as completed:
         assert completed.error_kind == "cancelled"
+        first = await eventually(lambda: used(0), what="the settlement")
+    assert (await stage.ran("sleep 60", timeout_seconds=1)).error_kind == "timeout"
+    assert await eventually(lambda: used(first), what="the settlement") == 2 * first
 
-        async def settled() -> bool:
-            return bool((await standing(stage, budget)).reserved_tokens == 0)
 
-        await eventually(settled, what="the settlement")
+async def test_of_a_call_that_is_refused_nothing_counts(stage: Stage) -> None:
+    await an_agent(stage, "scripted:fail")
+    budget = await a_budget(stage, tokens_limit=100_000)
+    assert (await stage.ran()).error_kind == "model_error"
+    row = await standing(stage, budget)
+    assert (row.reserved_tokens, row.used_tokens) == (0, 0)
 
 
 async def test_a_call_waits_for_postgresql_and_a_lost_answer_costs_nothing(

@@ -55,6 +55,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"kind": "http", "value": SECRET}, "hosts", "is missing"),
     ({**HTTP, "hosts": ["https://x.org"]}, "hosts[0]", "host or host:port"),
     ({**HTTP, "header": "a: b"}, "header", "pattern"),
+    ({**HTTP, "header": "Host"}, "header", "the connection itself"),
     ({"kind": "google", "client_id": "c", "client_secret": SECRET}, "refresh_token", "is missing"),
     ({"kind": "secret", "value": SECRET, "password": SECRET}, "password", "no such field"),
 ]

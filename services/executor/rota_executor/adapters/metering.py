@@ -1,5 +1,6 @@
 """What a run spends: counted by model, and stopped before a call that it cannot afford."""
 
+import asyncio
 import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,7 +8,9 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import httpx2
 from pydantic_ai import RunContext
+from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError
 from pydantic_ai.messages import ModelMessage, ModelResponse
 from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
 from pydantic_ai.models.wrapper import WrapperModel
@@ -29,6 +32,20 @@ MAX_OUTPUT = 4_096
 LEAST_OUTPUT = 16
 
 
+def may_be_billed(error: BaseException) -> bool:
+    """Whether a call that ended so may have been answered all the same: it was sent, and not refused."""
+    if isinstance(error, asyncio.CancelledError | TimeoutError):
+        return True
+    if not isinstance(error, ModelAPIError) or (isinstance(error, ModelHTTPError) and not error.in_stream):
+        return False
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout):
+            return False
+        cause = cause.__cause__
+    return True
+
+
 @dataclasses.dataclass
 class Call:
     """One request on its way: to which model, how; and what it took, once that is known."""
@@ -39,6 +56,8 @@ class Call:
     usage: RequestUsage | None = None
     # The most that it may cost.
     cost: Decimal = Decimal(0)
+    # The most that it may take from budgets.
+    share: Share = NOTHING
 
 
 class Meter:
@@ -97,10 +116,16 @@ class Meter:
         call = Call(name, model, settings)
         try:
             reservation = await self._admitted(call, messages, parameters)
+            taken = NOTHING
             try:
                 yield call
+            except BaseException as error:
+                if call.usage is None and may_be_billed(error):
+                    taken = call.share
+                raise
             finally:
-                taken = self._count(call.name, call.usage) if call.usage is not None else NOTHING
+                if call.usage is not None:
+                    taken = self._count(call.name, call.usage)
                 if reservation is not None:
                     await self._spending.settle(reservation, taken)
         finally:
@@ -124,7 +149,8 @@ class Meter:
             call.settings = ModelSettings(**{**settings, "max_tokens": most})
             if not self._spending.budgets:
                 return None
-            if reservation := await self._spending.reserve(Share(needed + most, call.cost)):
+            call.share = Share(needed + most, call.cost)
+            if reservation := await self._spending.reserve(call.share):
                 return reservation
 
     def _promise(self, call: Call, cost: Decimal) -> None:

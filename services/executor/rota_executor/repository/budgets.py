@@ -85,23 +85,30 @@ WARN = """
     ON CONFLICT DO NOTHING RETURNING id
 """
 
-# Of attempts that have ended, or whose executor's lease is over: what their last calls took nobody knows.
+# Of attempts that have ended what is left over was reserved twice; of one whose executor is gone nobody knows
+# what its last call took, so that the whole share counts.
 FREE = """
     WITH gone AS MATERIALIZED (
         DELETE FROM budget_reservations r WHERE NOT EXISTS (
             SELECT 1 FROM run_attempts a JOIN executors e ON e.id = a.executor
             WHERE a.run_id = r.run_id AND a.attempt = r.attempt AND a.state = 'running'
               AND e.ended_at IS NULL AND e.lease_until > clock_timestamp())
-        RETURNING r.budget_id, r.period_start, r.tokens, r.cost
+        RETURNING r.budget_id, r.period_start, r.tokens, r.cost, EXISTS (
+            SELECT 1 FROM run_attempts a
+            WHERE a.run_id = r.run_id AND a.attempt = r.attempt AND a.state = 'running') AS is_unknown
     ), sums AS MATERIALIZED (
-        SELECT budget_id, period_start, sum(tokens) AS tokens, sum(cost) AS cost FROM gone GROUP BY 1, 2
+        SELECT budget_id, period_start, sum(tokens) AS tokens, sum(cost) AS cost,
+               coalesce(sum(tokens) FILTER (WHERE is_unknown), 0) AS taken_tokens,
+               coalesce(sum(cost) FILTER (WHERE is_unknown), 0) AS taken_cost
+        FROM gone GROUP BY 1, 2
     ), locked AS MATERIALIZED (
         SELECT p.budget_id, p.period_start FROM budget_periods p
         JOIN sums s ON s.budget_id = p.budget_id AND s.period_start = p.period_start
         ORDER BY p.budget_id, p.period_start FOR UPDATE OF p
     ), freed AS (
         UPDATE budget_periods p
-        SET reserved_tokens = p.reserved_tokens - s.tokens, reserved_cost = p.reserved_cost - s.cost
+        SET reserved_tokens = p.reserved_tokens - s.tokens, reserved_cost = p.reserved_cost - s.cost,
+            used_tokens = p.used_tokens + s.taken_tokens, used_cost = p.used_cost + s.taken_cost
         FROM locked l JOIN sums s ON s.budget_id = l.budget_id AND s.period_start = l.period_start
         WHERE p.budget_id = l.budget_id AND p.period_start = l.period_start
     )

@@ -14,12 +14,21 @@ CREDENTIAL_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 # Of each kind: what may be shown, and what is sealed.
 SHOWN = {"secret": (), "http": ("hosts", "header"), "google": ("client_id",)}
 SEALED = {"secret": ("value",), "http": ("value",), "google": ("client_secret", "refresh_token")}
+CONNECTIONS_OWN = frozenset(
+    {"host", "connection", "content-length", "transfer-encoding", "upgrade", "te", "trailer", "keep-alive"}
+)
 DEFAULTS = {"header": "Authorization"}
 
 
 def _one_line(value: str) -> str:
     if not value.isprintable() or value != value.strip():
         raise ValueError("must be one line of printable characters, without space around it")
+    return value
+
+
+def _header(value: str) -> str:
+    if value.lower() in CONNECTIONS_OWN:
+        raise ValueError("is set by the connection itself: name another header")
     return value
 
 
@@ -37,9 +46,12 @@ class CredentialInput(Input):
     hosts: Annotated[list[Host], Field(min_length=1, max_length=20)] | None = Field(
         default=None, description="of http: the only ones that the header is sent to"
     )
-    header: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9-]+$")] | None = Field(
-        default=None, description="of http; default Authorization"
-    )
+    header: (
+        Annotated[
+            str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9-]+$"), AfterValidator(_header)
+        ]
+        | None
+    ) = Field(default=None, description="of http; default Authorization")
     client_id: Line | None = Field(
         default=None, description="of google: the OAuth client that got the refresh token"
     )
