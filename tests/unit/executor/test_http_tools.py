@@ -3,11 +3,15 @@
 import json
 from typing import Any
 
+import httpx2
 import pytest
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from rota_chassis.redaction import Redactor
+from rota_executor.adapters.fetching import Fetched
+from rota_executor.adapters.tools.http import shown
 from rota_executor.calls import AnsweredError, RefusedError
 from tests.support.toolkit import CALL, a_network, a_site, tool
 
@@ -59,6 +63,16 @@ async def test_a_long_text_is_cut_and_says_so() -> None:
     text = await called("http_get", "/long")
     assert text.count("é") == 50_000
     assert text.endswith("(cut: the first 50000 characters)")
+
+
+async def test_no_half_of_a_secret_stands_where_a_long_text_is_cut() -> None:
+    hidden = Redactor()
+    hidden.add(["the-greenhouse-key"])
+    body = ("x" * 49_990 + "the-greenhouse-key").encode()
+    answer = Fetched(
+        "http://127.0.0.1/", 200, httpx2.Headers({"content-type": "text/plain"}), body, is_cut=False
+    )
+    assert "the-green" not in shown(answer, hidden)
 
 
 async def test_a_request_sends_what_it_was_told_and_a_key_for_being_sent_once() -> None:

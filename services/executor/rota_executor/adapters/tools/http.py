@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from rota_chassis.redaction import Redactor
 from rota_contracts.tools import ToolDescription
 from rota_executor.adapters.addresses import is_allowed
 from rota_executor.adapters.fetching import MAX_BYTES, Fetched, fetch, parsed
@@ -76,7 +77,8 @@ def getting(network: Network) -> ToolFunction:
     async def get(arguments: Mapping[str, Any], call: ToolCall) -> str:
         headers = await with_credential(arguments, call, network)
         async with network.client(call.context_id, seconds=TIMEOUT_SECONDS) as client:
-            return told(await fetch(client, "GET", arguments["url"], headers=headers, follow=True))
+            answer = await fetch(client, "GET", arguments["url"], headers=headers, follow=True)
+            return told(answer, call.hidden)
 
     return get
 
@@ -96,9 +98,10 @@ def requesting(network: Network) -> ToolFunction:
         elif "body" in arguments:
             content = arguments["body"].encode()
         async with network.client(call.context_id, seconds=TIMEOUT_SECONDS) as client:
-            return told(
-                await fetch(client, arguments["method"], arguments["url"], headers=headers, content=content)
+            answer = await fetch(
+                client, arguments["method"], arguments["url"], headers=headers, content=content
             )
+            return told(answer, call.hidden)
 
     return request
 
@@ -132,27 +135,31 @@ async def signing(name: str, address: str, call: ToolCall, network: Network) -> 
     return credential.settings["header"], credential.secrets["value"]
 
 
-def told(answer: Fetched) -> str:
+def told(answer: Fetched, hidden: Redactor) -> str:
     """What was answered.
 
     Raises:
         AnsweredError: that it failed, by its status.
 
     """
-    text = shown(answer)
+    text = shown(answer, hidden)
     if answer.status >= FAILED:
         raise AnsweredError(text)
     return text
 
 
-def shown(answer: Fetched) -> str:
-    """The status, the headers that say something, and the body as far as it is text."""
+def shown(answer: Fetched, hidden: Redactor) -> str:
+    """The status, the headers that say something, and the body as far as it is text.
+
+    What is hidden is taken out before it is cut: the half of a secret would not be found any more.
+    """
     lines = [f"HTTP {answer.status} from {answer.url}"]
     lines += [f"{name}: {answer.headers[name]}" for name in SHOWN_HEADERS if name in answer.headers]
     text = answer.text
     if text is None:
         size = f"more than {MAX_BYTES}" if answer.is_cut else len(answer.body)
         return "\n".join([*lines, f"({size} bytes that are no text)"])
+    text = hidden(text)
     lines += ["", text[:MAX_SHOWN]]
     if len(text) > MAX_SHOWN or answer.is_cut:
         lines.append(f"(cut: the first {min(len(text), MAX_SHOWN)} characters)")
