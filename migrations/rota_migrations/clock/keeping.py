@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from rota_migrations.pruning import add_prune
+
 
 def create_audits() -> None:
     op.execute("""
@@ -67,18 +69,4 @@ def create_retention() -> None:
         "ledger_audits": ("started_at", "started_at", "completed_at IS NOT NULL"),
     }
     for table, (key, age, condition) in old.items():
-        op.execute(f"""
-            CREATE FUNCTION rota_prune_{table}(retention interval, at_most integer) RETURNS integer
-            LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp SET timezone = 'UTC' AS $$
-                WITH old AS MATERIALIZED (
-                    SELECT {key} FROM {table} x
-                    WHERE {age} < statement_timestamp() - retention AND {condition}
-                    ORDER BY {age} LIMIT at_most FOR UPDATE OF x SKIP LOCKED
-                ), gone AS (
-                    DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM old)
-                )
-                SELECT count(*) FROM old
-            $$
-        """)
-        op.execute(f"REVOKE ALL ON FUNCTION rota_prune_{table}(interval, integer) FROM PUBLIC")
-        op.execute(f"GRANT EXECUTE ON FUNCTION rota_prune_{table}(interval, integer) TO rota_gateway")
+        add_prune(table, key, age, condition)

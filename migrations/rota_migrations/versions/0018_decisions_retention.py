@@ -5,6 +5,8 @@ A decision is kept while anything still goes by it: a call of its run that waits
 
 from alembic import op
 
+from rota_migrations.pruning import add_prune
+
 revision = "0018"
 down_revision = "0017"
 branch_labels = None
@@ -28,18 +30,4 @@ OLD = {
 def upgrade() -> None:
     for table, (key, age, condition) in OLD.items():
         op.execute(f"CREATE INDEX ix_{table}_{age} ON {table} ({age})")
-        op.execute(f"""
-            CREATE FUNCTION rota_prune_{table}(retention interval, at_most integer) RETURNS integer
-            LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp SET timezone = 'UTC' AS $$
-                WITH old AS MATERIALIZED (
-                    SELECT {key} FROM {table} x
-                    WHERE {age} < statement_timestamp() - retention AND {condition}
-                    ORDER BY {age} LIMIT at_most FOR UPDATE OF x SKIP LOCKED
-                ), gone AS (
-                    DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM old)
-                )
-                SELECT count(*) FROM old
-            $$
-        """)
-        op.execute(f"REVOKE ALL ON FUNCTION rota_prune_{table}(interval, integer) FROM PUBLIC")
-        op.execute(f"GRANT EXECUTE ON FUNCTION rota_prune_{table}(interval, integer) TO rota_gateway")
+        add_prune(table, key, age, condition)
