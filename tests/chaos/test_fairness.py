@@ -5,12 +5,15 @@ import pytest
 from tests.support.recorded import READS
 from tests.support.system import System
 
-CROWD = 2000
+CROWD = 5000
 
 
 @pytest.mark.parametrize("room", [3, 50, 1000])
 async def test_a_crowd_of_one_tenant_does_not_delay_another(system: System, room: int) -> None:
-    """Of 2,001 runs due at one instant, the only one of its tenant begins before a tenth of the others."""
+    """Of 5,001 runs due at one instant, the only one of its tenant begins before a fifth of the others.
+
+    It is in the first batch of a ticker; another ticker may be a batch or two of 500 ahead of that one.
+    """
     crowd = await system.many_jobs(CROWD, tool=READS, at_once=room)
     other = await system.many_jobs(1, tool=READS)
     await system.make_due(crowd, other)
@@ -24,4 +27,4 @@ async def test_a_crowd_of_one_tenant_does_not_delay_another(system: System, room
         other=other,
     )
     print(f"{before} of {CROWD} began before the other's")
-    assert before < CROWD / 10
+    assert before < CROWD / 5
