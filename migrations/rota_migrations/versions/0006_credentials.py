@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from rota_migrations.tenancy import isolate
+
 revision = "0006"
 down_revision = "0005"
 branch_labels = None
@@ -9,10 +11,6 @@ depends_on = None
 
 WRITES = {"rota_gateway": {"credentials": "SELECT, INSERT, UPDATE, DELETE"}}
 READS = {"rota_executor": "credentials"}
-
-OTHERS = "rota_ticker, rota_executor, rota_results, rota_notifier"
-VISIBLE = "context_id = ANY (ARRAY(SELECT rota_visible_contexts()))"
-OWNED = "context_id = ANY (ARRAY(SELECT rota_owned_contexts()))"
 
 
 def upgrade() -> None:
@@ -36,15 +34,7 @@ def upgrade() -> None:
             CONSTRAINT ck_credentials_name_length CHECK (length(name) BETWEEN 1 AND 64)
         )
     """)
-    op.execute("ALTER TABLE credentials ENABLE ROW LEVEL SECURITY")
-    op.execute(f"CREATE POLICY services ON credentials TO {OTHERS} USING (true) WITH CHECK (true)")
-    op.execute(f"CREATE POLICY gateway_select ON credentials FOR SELECT TO rota_gateway USING ({VISIBLE})")
-    op.execute(f"CREATE POLICY gateway_insert ON credentials FOR INSERT TO rota_gateway WITH CHECK ({OWNED})")
-    for command in ("UPDATE", "DELETE"):
-        op.execute(
-            f"CREATE POLICY gateway_{command.lower()} ON credentials FOR {command} TO rota_gateway"
-            f" USING ({OWNED})"
-        )
+    isolate("credentials", "owned")
     for role, tables in WRITES.items():
         for table, privileges in tables.items():
             op.execute(f"GRANT {privileges} ON {table} TO {role}")

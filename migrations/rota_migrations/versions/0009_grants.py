@@ -5,6 +5,8 @@ A grant is counted by the numbers of its uses: two runs that take the same numbe
 
 from alembic import op
 
+from rota_migrations.tenancy import isolate
+
 revision = "0009"
 down_revision = "0008"
 branch_labels = None
@@ -15,10 +17,6 @@ WRITES = {
     "rota_executor": {"grant_uses": "SELECT, INSERT, DELETE"},
 }
 READS = {"rota_executor": "approval_grants", "rota_gateway": "grant_uses"}
-
-OTHERS = "rota_ticker, rota_executor, rota_results, rota_notifier"
-VISIBLE = "context_id = ANY (ARRAY(SELECT rota_visible_contexts()))"
-WRITABLE = "context_id = ANY (ARRAY(SELECT rota_writable_contexts()))"
 
 
 def upgrade() -> None:
@@ -83,13 +81,5 @@ def _create_uses() -> None:
 
 
 def _create_policies() -> None:
-    for table in ("approval_grants", "grant_uses"):
-        op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
-        op.execute(f"CREATE POLICY services ON {table} TO {OTHERS} USING (true) WITH CHECK (true)")
-        op.execute(f"CREATE POLICY gateway_select ON {table} FOR SELECT TO rota_gateway USING ({VISIBLE})")
-    op.execute(
-        f"CREATE POLICY gateway_insert ON approval_grants FOR INSERT TO rota_gateway WITH CHECK ({WRITABLE})"
-    )
-    op.execute(
-        f"CREATE POLICY gateway_update ON approval_grants FOR UPDATE TO rota_gateway USING ({WRITABLE})"
-    )
+    isolate("approval_grants", "writable", ["INSERT", "UPDATE"])
+    isolate("grant_uses")

@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from rota_migrations.tenancy import isolate
+
 revision = "0011"
 down_revision = "0010"
 branch_labels = None
@@ -12,10 +14,6 @@ WRITES = {
     "rota_executor": dict.fromkeys(("mcp_discoveries", "mcp_tools"), "SELECT, INSERT, UPDATE, DELETE"),
 }
 READS = {"rota_executor": ("mcp_servers",), "rota_gateway": ("mcp_discoveries", "mcp_tools")}
-
-OTHERS = "rota_ticker, rota_executor, rota_results, rota_notifier"
-VISIBLE = "context_id = ANY (ARRAY(SELECT rota_visible_contexts()))"
-OWNED = "context_id = ANY (ARRAY(SELECT rota_owned_contexts()))"
 
 
 def upgrade() -> None:
@@ -76,16 +74,9 @@ def upgrade() -> None:
             CONSTRAINT ck_mcp_tools_effect CHECK (effect IN ('read', 'write'))
         )
     """)
-    for table in ("mcp_servers", "mcp_discoveries", "mcp_tools"):
-        op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
-        op.execute(f"CREATE POLICY services ON {table} TO {OTHERS} USING (true) WITH CHECK (true)")
-        op.execute(f"CREATE POLICY gateway_select ON {table} FOR SELECT TO rota_gateway USING ({VISIBLE})")
-    op.execute(f"CREATE POLICY gateway_insert ON mcp_servers FOR INSERT TO rota_gateway WITH CHECK ({OWNED})")
-    for command in ("UPDATE", "DELETE"):
-        op.execute(
-            f"CREATE POLICY gateway_{command.lower()} ON mcp_servers FOR {command} TO rota_gateway"
-            f" USING ({OWNED})"
-        )
+    isolate("mcp_servers", "owned")
+    isolate("mcp_discoveries")
+    isolate("mcp_tools")
     for role, tables in WRITES.items():
         for table, privileges in tables.items():
             op.execute(f"GRANT {privileges} ON {table} TO {role}")

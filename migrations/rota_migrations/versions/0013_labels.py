@@ -2,14 +2,12 @@
 
 from alembic import op
 
+from rota_migrations.tenancy import isolate
+
 revision = "0013"
 down_revision = "0012"
 branch_labels = None
 depends_on = None
-
-OTHERS = "rota_ticker, rota_executor, rota_results, rota_notifier"
-VISIBLE = "context_id = ANY (ARRAY(SELECT rota_visible_contexts()))"
-WRITABLE = "context_id = ANY (ARRAY(SELECT rota_writable_contexts()))"
 
 
 def upgrade() -> None:
@@ -26,15 +24,5 @@ def upgrade() -> None:
         )
     """)
     op.execute("CREATE INDEX ix_owner_labels_context_id ON owner_labels (context_id, owner)")
-    op.execute("ALTER TABLE owner_labels ENABLE ROW LEVEL SECURITY")
-    op.execute(f"CREATE POLICY services ON owner_labels TO {OTHERS} USING (true) WITH CHECK (true)")
-    op.execute(f"CREATE POLICY gateway_select ON owner_labels FOR SELECT TO rota_gateway USING ({VISIBLE})")
-    op.execute(
-        f"CREATE POLICY gateway_insert ON owner_labels FOR INSERT TO rota_gateway WITH CHECK ({WRITABLE})"
-    )
-    for command in ("UPDATE", "DELETE"):
-        op.execute(
-            f"CREATE POLICY gateway_{command.lower()} ON owner_labels FOR {command} TO rota_gateway"
-            f" USING ({WRITABLE})"
-        )
+    isolate("owner_labels", "writable")
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON owner_labels TO rota_gateway")

@@ -6,6 +6,8 @@ there before they are made, and stands in a row of its own until it is known.
 
 from alembic import op
 
+from rota_migrations.tenancy import isolate
+
 revision = "0014"
 down_revision = "0013"
 branch_labels = None
@@ -19,10 +21,6 @@ WRITES = {
     },
 }
 READS = {"rota_gateway": "budget_periods", "rota_executor": "budgets", "rota_ticker": "budgets"}
-
-OTHERS = "rota_ticker, rota_executor, rota_results, rota_notifier"
-VISIBLE = "context_id = ANY (ARRAY(SELECT rota_visible_contexts()))"
-OWNED = "context_id = ANY (ARRAY(SELECT rota_owned_contexts()))"
 
 
 def upgrade() -> None:
@@ -110,12 +108,5 @@ def _create_periods() -> None:
 
 
 def _create_policies() -> None:
-    for table in ("budgets", "budget_periods"):
-        op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
-        op.execute(f"CREATE POLICY services ON {table} TO {OTHERS} USING (true) WITH CHECK (true)")
-        op.execute(f"CREATE POLICY gateway_select ON {table} FOR SELECT TO rota_gateway USING ({VISIBLE})")
-    op.execute(f"CREATE POLICY gateway_insert ON budgets FOR INSERT TO rota_gateway WITH CHECK ({OWNED})")
-    for command in ("UPDATE", "DELETE"):
-        op.execute(
-            f"CREATE POLICY gateway_{command.lower()} ON budgets FOR {command} TO rota_gateway USING ({OWNED})"
-        )
+    isolate("budgets", "owned")
+    isolate("budget_periods")

@@ -2,14 +2,12 @@
 
 from alembic import op
 
+from rota_migrations.tenancy import isolate
+
 revision = "0015"
 down_revision = "0014"
 branch_labels = None
 depends_on = None
-
-OTHERS = "rota_ticker, rota_executor, rota_results, rota_notifier"
-VISIBLE = "context_id = ANY (ARRAY(SELECT rota_visible_contexts()))"
-WRITABLE = "context_id = ANY (ARRAY(SELECT rota_writable_contexts()))"
 
 
 def upgrade() -> None:
@@ -36,13 +34,6 @@ def upgrade() -> None:
     """)
     op.execute("CREATE INDEX ix_effect_decisions_run_id ON effect_decisions (run_id)")
     op.execute("CREATE INDEX ix_effect_decisions_context_id ON effect_decisions (context_id)")
-    op.execute("ALTER TABLE effect_decisions ENABLE ROW LEVEL SECURITY")
-    op.execute(f"CREATE POLICY services ON effect_decisions TO {OTHERS} USING (true) WITH CHECK (true)")
-    op.execute(
-        f"CREATE POLICY gateway_select ON effect_decisions FOR SELECT TO rota_gateway USING ({VISIBLE})"
-    )
-    op.execute(
-        f"CREATE POLICY gateway_insert ON effect_decisions FOR INSERT TO rota_gateway WITH CHECK ({WRITABLE})"
-    )
+    isolate("effect_decisions", "writable", ["INSERT"])
     op.execute("GRANT SELECT, INSERT ON effect_decisions TO rota_gateway")
     op.execute("GRANT SELECT ON effect_decisions, run_resumptions TO rota_executor")

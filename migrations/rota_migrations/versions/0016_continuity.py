@@ -2,14 +2,12 @@
 
 from alembic import op
 
+from rota_migrations.tenancy import isolate
+
 revision = "0016"
 down_revision = "0015"
 branch_labels = None
 depends_on = None
-
-OTHERS = "rota_ticker, rota_executor, rota_results, rota_notifier"
-VISIBLE = "context_id = ANY (ARRAY(SELECT rota_visible_contexts()))"
-WRITABLE = "context_id = ANY (ARRAY(SELECT rota_writable_contexts()))"
 
 
 def upgrade() -> None:
@@ -39,15 +37,6 @@ def upgrade() -> None:
         )
     """)
     op.execute("CREATE INDEX ix_job_continuity_resets_context_id ON job_continuity_resets (context_id)")
-    op.execute("ALTER TABLE job_continuity_resets ENABLE ROW LEVEL SECURITY")
-    op.execute(f"CREATE POLICY services ON job_continuity_resets TO {OTHERS} USING (true) WITH CHECK (true)")
-    for command, rule in {
-        "SELECT": f"USING ({VISIBLE})",
-        "INSERT": f"WITH CHECK ({WRITABLE})",
-        "UPDATE": f"USING ({WRITABLE})",
-    }.items():
-        op.execute(
-            f"CREATE POLICY gateway_{command.lower()} ON job_continuity_resets FOR {command} TO rota_gateway {rule}"
-        )
+    isolate("job_continuity_resets", "writable", ["INSERT", "UPDATE"])
     op.execute("GRANT SELECT, INSERT, UPDATE ON job_continuity_resets TO rota_gateway")
     op.execute("GRANT SELECT ON job_continuity_resets, scheduled_jobs TO rota_executor")

@@ -2,13 +2,12 @@
 
 from alembic import op
 
+from rota_migrations.tenancy import isolate
+
 revision = "0019"
 down_revision = "0018"
 branch_labels = None
 depends_on = None
-
-OTHERS = "rota_ticker, rota_executor, rota_results, rota_notifier"
-VISIBLE = "context_id = ANY (ARRAY(SELECT rota_visible_contexts()))"
 
 
 def upgrade() -> None:
@@ -34,8 +33,6 @@ def upgrade() -> None:
     op.execute("CREATE INDEX ix_model_usage_context_id ON model_usage (context_id, used_at)")
     op.execute("CREATE INDEX ix_model_usage_job_id ON model_usage (job_id, used_at)")
     op.execute("CREATE INDEX ix_model_usage_used_at ON model_usage (used_at)")
-    op.execute("ALTER TABLE model_usage ENABLE ROW LEVEL SECURITY")
-    op.execute(f"CREATE POLICY services ON model_usage TO {OTHERS} USING (true) WITH CHECK (true)")
-    op.execute(f"CREATE POLICY gateway_select ON model_usage FOR SELECT TO rota_gateway USING ({VISIBLE})")
+    isolate("model_usage")
     op.execute("GRANT SELECT, INSERT, DELETE ON model_usage TO rota_results")
     op.execute("GRANT SELECT ON model_usage TO rota_gateway")
