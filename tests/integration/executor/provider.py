@@ -3,17 +3,20 @@
 import contextlib
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+# Events up to the end of the text, and those that say that this is all.
+Said = tuple[Sequence[dict[str, Any]], Sequence[dict[str, Any] | str]]
 
 
 @dataclass(frozen=True)
 class Reply:
     """How one request is answered: `breaks` off in the middle of the body, or says it in pieces, `slow`.
 
-    `ends_early`: a stream of messages that ends after its text without the event that says so.
+    `ends_early`: after its text, without what says that this is all.
     """
 
     status: int = 200
@@ -24,7 +27,7 @@ class Reply:
 
 
 class Provider:
-    """Answers chat completions and messages with `status` and either `text` or an error of `message`.
+    """Answers chats, responses and messages with `status` and either `text` or an error of `message`.
 
     The first requests are answered by `replies`, one each.
     """
@@ -60,6 +63,34 @@ class Provider:
                 "stop_sequence": None,
                 "usage": {"input_tokens": 11, "output_tokens": 5},
             }
+        if path.endswith("/responses"):
+            text = {"type": "output_text", "text": self.text, "annotations": []}
+            return {
+                "id": "resp_1",
+                "object": "response",
+                "created_at": 1,
+                "status": "completed",
+                "model": "afar",
+                "output": [
+                    {
+                        "type": "message",
+                        "id": "msg_1",
+                        "role": "assistant",
+                        "status": "completed",
+                        "content": [text],
+                    }
+                ],
+                "parallel_tool_calls": True,
+                "tool_choice": "auto",
+                "tools": [],
+                "usage": {
+                    "input_tokens": 11,
+                    "input_tokens_details": {"cached_tokens": 0},
+                    "output_tokens": 5,
+                    "output_tokens_details": {"reasoning_tokens": 0},
+                    "total_tokens": 16,
+                },
+            }
         return {
             "id": "1",
             "object": "chat.completion",
@@ -76,35 +107,71 @@ class Provider:
         }
 
 
-def as_stream(answer: dict[str, Any]) -> bytes:
+def as_body(answer: dict[str, Any], *, ends_early: bool) -> bytes:
+    """The answer at once."""
+    if ends_early and "choices" in answer:
+        answer = {**answer, "choices": [{**one, "finish_reason": None} for one in answer["choices"]]}
+    return json.dumps(answer).encode()
+
+
+def as_stream(answer: dict[str, Any], *, ends_early: bool) -> bytes:
     """The same as a provider says it piece by piece."""
-    if answer.get("type") == "message":
-        (text,) = answer["content"]
-        events: list[dict[str, Any]] = [
-            {"type": "message_start", "message": {**answer, "content": [], "stop_reason": None}},
-            {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
-            {
-                "type": "content_block_delta",
-                "index": 0,
-                "delta": {"type": "text_delta", "text": text["text"]},
-            },
-            {"type": "content_block_stop", "index": 0},
-            {
-                "type": "message_delta",
-                "delta": {"stop_reason": "end_turn", "stop_sequence": None},
-                "usage": answer["usage"],
-            },
-            {"type": "message_stop"},
-        ]
-        lines = [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events]
-    else:
-        (choice,) = answer["choices"]
-        chunk = {**answer, "object": "chat.completion.chunk"}
-        said = [{"index": 0, "delta": choice["message"], "finish_reason": None}]
-        done = [{"index": 0, "delta": {}, "finish_reason": "stop"}]
-        chunks = [{**chunk, "choices": said, "usage": None}, {**chunk, "choices": done}]
-        lines = [*(f"data: {json.dumps(one)}\n\n" for one in chunks), "data: [DONE]\n\n"]
-    return "".join(lines).encode()
+    said, end = STREAMS[answer.get("type") or answer["object"]](answer)
+    return "".join(_line(one) for one in (said if ends_early else [*said, *end])).encode()
+
+
+def _line(event: dict[str, Any] | str) -> str:
+    if isinstance(event, str):
+        return f"data: {event}\n\n"
+    name = f"event: {event['type']}\n" if "type" in event else ""
+    return f"{name}data: {json.dumps(event)}\n\n"
+
+
+def _message(answer: dict[str, Any]) -> Said:
+    (text,) = answer["content"]
+    delta = {"type": "text_delta", "text": text["text"]}
+    return [
+        {"type": "message_start", "message": {**answer, "content": [], "stop_reason": None}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": delta},
+    ], [
+        {"type": "content_block_stop", "index": 0},
+        {
+            "type": "message_delta",
+            "delta": {"stop_reason": "end_turn", "stop_sequence": None},
+            "usage": answer["usage"],
+        },
+        {"type": "message_stop"},
+    ]
+
+
+def _chat(answer: dict[str, Any]) -> Said:
+    (choice,) = answer["choices"]
+    chunk = {**answer, "object": "chat.completion.chunk"}
+    said = [{"index": 0, "delta": choice["message"], "finish_reason": None}]
+    done = [{"index": 0, "delta": {}, "finish_reason": "stop"}]
+    return [{**chunk, "choices": said, "usage": None}], [{**chunk, "choices": done}, "[DONE]"]
+
+
+def _response(answer: dict[str, Any]) -> Said:
+    (item,) = answer["output"]
+    begun = {**answer, "status": "in_progress", "output": [], "usage": None}
+    place = {"item_id": item["id"], "output_index": 0, "content_index": 0}
+    delta = {
+        **place,
+        "type": "response.output_text.delta",
+        "delta": item["content"][0]["text"],
+        "logprobs": [],
+    }
+    added = {"type": "response.output_item.added", "output_index": 0, "item": {**item, "content": []}}
+    created = {"type": "response.created", "response": begun}
+    done = {"type": "response.completed", "response": answer}
+    events: list[dict[str, Any]] = [created, added, delta, done]
+    numbered = [{**event, "sequence_number": number} for number, event in enumerate(events)]
+    return numbered[:-1], numbered[-1:]
+
+
+STREAMS = {"message": _message, "chat.completion": _chat, "response": _response}
 
 
 @contextlib.contextmanager
@@ -123,9 +190,7 @@ def provider() -> Iterator[Provider]:
             reply = state.reply()
             answer = state.answer(self.path, reply.status)
             streams = asked.get("stream", False) and reply.status == 200
-            body = as_stream(answer) if streams else json.dumps(answer).encode()
-            if streams and reply.ends_early:
-                body = b"\n\n".join([*body.split(b"\n\n")[:3], b""])
+            body = (as_stream if streams else as_body)(answer, ends_early=reply.ends_early)
             kind = "text/event-stream" if streams else "application/json"
             self.send_response(reply.status)
             for name, value in {"Content-Type": kind, **reply.headers}.items():

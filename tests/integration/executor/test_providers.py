@@ -58,14 +58,32 @@ async def test_an_answer_that_comes_slowly_is_waited_for(stage: Stage, remote: P
     assert len(remote.requests) == 1
 
 
+@pytest.mark.parametrize("model", ["anthropic:claude-sonnet-5-5", "openai-chat:gpt-5", "openai:gpt-5"])
 async def test_half_an_answer_is_none_also_where_it_ends_without_an_error(
-    stage: Stage, remote: Provider
+    stage: Stage, remote: Provider, model: str
 ) -> None:
     remote.replies = [Reply(ends_early=True)]
-    completed = await ran(stage, "anthropic:claude-sonnet-5-5")
+    completed = await ran(stage, model)
     assert (completed.error_kind, completed.final) == ("model_unavailable", False)
     assert completed.content == ""
+    assert f"The model {model!r} at {remote.url.removesuffix('/v1')}" in assert_for_people(completed)
+    assert "broke off its answer" in assert_for_people(completed)
     assert len(remote.requests) == 1
+
+
+@pytest.mark.parametrize("model", ["anthropic:claude-sonnet-5-5", "openai-chat:gpt-5", "openai:gpt-5"])
+async def test_a_whole_answer_is_one(stage: Stage, remote: Provider, model: str) -> None:
+    completed = await ran(stage, model)
+    assert (completed.content, completed.error_message) == ("Hello from afar.", None)
+    assert (completed.usage.input_tokens, completed.usage.output_tokens) == (11, 5)
+
+
+async def test_half_an_answer_is_none_where_it_comes_at_once(stage: Stage, remote: Provider) -> None:
+    remote.replies = [Reply(ends_early=True)]
+    # Scripted models do not stream, and with them nobody in their chain.
+    completed = await ran(stage, "openai-chat:gpt-5", fallback_models=["scripted:noop"])
+    assert completed.content == "All is well."
+    assert [request.get("stream", False) for request in remote.requests] == [False]
 
 
 async def test_who_is_told_to_come_back_in_an_hour_does_not_sit_there(stage: Stage, remote: Provider) -> None:

@@ -188,6 +188,8 @@ def _unreachable(error: Exception, name: str, model: Model | None) -> str:
     where = f" at {address}" if address else ""
     if isinstance(error, ModelTimeoutError | ModelRequestTimeout):
         return f"The model {name!r}{where} did not answer in time. Try again later, or name another model."
+    if isinstance(error, ModelConnectionError) and error.in_stream:
+        return f"The model {name!r}{where} broke off its answer; try again later, or name another model."
     remedy = (
         "start the local model (rota up --model local)"
         if name.startswith("local:")

@@ -29,8 +29,8 @@ FIRST_DELAY_SECONDS = 1.0
 # Who is told to come back later than this does so as another attempt of the run, or asks another model.
 PATIENCE_SECONDS = 60.0
 PASSING = (ModelRateLimitError, ModelUnavailableError, ModelServerError, ModelConnectionError)
-# Whose answers all say why they end: of the servers that are compatible with OpenAI's some never do.
-SAYING_THE_END = frozenset({"anthropic"})
+# Whose answers all say why they end, `openai` being also who is compatible with it; some others never do.
+SAYING_THE_END = frozenset({"anthropic", "openai"})
 Answer = TypeVar("Answer")
 
 
@@ -53,7 +53,9 @@ class PersistentModel(WrapperModel):
         async def asked() -> ModelResponse:
             return await self.wrapped.request(messages, model_settings, model_request_parameters)
 
-        return await self._persist(asked)
+        answer = await self._persist(asked)
+        self._require_end(answer)
+        return answer
 
     @asynccontextmanager
     async def request_stream(
@@ -74,16 +76,20 @@ class PersistentModel(WrapperModel):
 
             answer = await self._persist(asked)
             yield answer
-            self._require_end(answer)
+            self._require_end(answer.get())
 
-    def _require_end(self, answer: StreamedResponse) -> None:
+    def _require_end(self, answer: ModelResponse) -> None:
         """What broke off without an error, as a proxy closes a connection, is not the answer.
+
+        It is not asked for again here: people may have read of it, and it may be billed.
 
         Raises:
             ModelConnectionError: the provider did not say that this is all.
 
         """
-        if self.wrapped.system in SAYING_THE_END and answer.get().finish_reason is None:
+        # Its own words: for those of who says nothing the agent runtime puts an end in `finish_reason`.
+        said = answer.provider_details or {}
+        if self.wrapped.system in SAYING_THE_END and not said.keys() & {"finish_reason", "refusal"}:
             raise ModelConnectionError(self.model_name, "the answer broke off", phase="read", in_stream=True)
 
     async def _persist(self, asked: Callable[[], Awaitable[Answer]]) -> Answer:
