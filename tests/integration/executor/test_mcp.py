@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import psutil
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -17,6 +20,7 @@ from rota_chassis.health import serving
 from rota_contracts.mcp import tool_name
 from rota_executor.settings import ExecutorSettings
 from tests.integration.executor.conftest import Stage
+from tests.integration.executor.process import process
 from tests.integration.executor.test_credentials import a_credential
 from tests.support.eventually import eventually
 from tests.support.greenhouse import COMMAND, Greenhouse
@@ -33,6 +37,26 @@ server = MCPServer("slow")
 @server.tool()
 def temperature(bed: int) -> str:
     pathlib.Path(sys.argv[1], str(os.getpid())).touch()
+    time.sleep(600)
+    return ""
+
+server.run("stdio")
+"""
+
+
+# Another one, with a process of its own; neither minds the end of its input, nor that it is asked to end.
+STUBBORN = """
+import os, pathlib, signal, subprocess, sys, time
+from mcp.server.mcpserver import MCPServer
+
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+server = MCPServer("stubborn")
+
+@server.tool()
+def temperature(bed: int) -> str:
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    for pid in (os.getpid(), child.pid):
+        pathlib.Path(sys.argv[1], str(pid)).touch()
     time.sleep(600)
     return ""
 
@@ -86,7 +110,15 @@ def started(folder: Path) -> list[str]:
 
 
 def alive(folder: Path) -> list[str]:
-    return [pid for pid in started(folder) if Path("/proc", pid).exists()]
+    """Those of them that run; one that nobody has taken leave of yet does not."""
+
+    def runs(pid: str) -> bool:
+        try:
+            return psutil.Process(int(pid)).status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+    return [pid for pid in started(folder) if runs(pid)]
 
 
 async def test_the_tools_of_a_server_are_found_and_called_and_what_may_write_asks(stage: Stage) -> None:
@@ -235,6 +267,41 @@ async def test_a_program_is_ended_however_often_its_run_is_stopped(stage: Stage,
         await asyncio.wait([run], timeout=0.2)
         run.cancel()
         await eventually(is_gone, seconds=15, what="the end of the program")
+
+
+async def test_a_program_that_minds_nothing_is_gone_when_its_executor_was_killed(
+    stage: Stage, tmp_path: Path
+) -> None:
+    pids = tmp_path / "pids"
+    pids.mkdir()
+    commands = json.dumps({"stubborn": [sys.executable, "-c", STUBBORN, str(pids)]})
+
+    async def is_busy() -> bool:
+        return len(started(pids)) == 2
+
+    async def is_gone() -> bool:
+        return not alive(pids)
+
+    try:
+        async with process(stage, tmp_path / "log", EXECUTOR_MCP_COMMANDS=commands) as running:
+            await a_server(stage, transport="stdio", command="stubborn")
+            assert (await looked_into(stage)).error is None
+            await stage.due(tool=TEMPERATURE, arguments={"bed": 3}, timeout_seconds=300)
+            await eventually(is_busy, what="a call of the tool")
+            assert len(alive(pids)) == 2
+            running.kill()
+            running.wait()
+            await eventually(is_gone, seconds=15, what="the end of the program and its child")
+    finally:
+        for pid in alive(pids):
+            os.kill(int(pid), signal.SIGKILL)
+
+
+async def test_a_command_that_is_no_program_is_named(stage: Stage) -> None:
+    async with stage.executor(EXECUTOR_MCP_COMMANDS='{"garden": ["no-such-program", "--deep"]}'):
+        await a_server(stage, transport="stdio", command="garden")
+        error = (await looked_into(stage)).error
+    assert error == "the operator's command 'garden' is no program: 'no-such-program'"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import shutil
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,6 +17,7 @@ from msgspec import Struct
 from rota_chassis import logs
 from rota_contracts.mcp import tool_name
 from rota_contracts.tools import Effect, ToolDescription
+from rota_executor.adapters import mcp_program
 from rota_executor.adapters.failures import reason
 from rota_executor.adapters.network import Network
 from rota_executor.adapters.registry import Tool, ToolFunction
@@ -152,9 +156,15 @@ class McpServers:
                 f"the operator of the executor lists no command {server.command!r} "
                 f"in EXECUTOR_MCP_COMMANDS; there are: {known}"
             )
+        program = shutil.which(command[0])
+        if program is None:
+            raise FileNotFoundError(
+                f"the operator's command {server.command!r} is no program: {command[0]!r}"
+            )
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="rota-mcp-"))
+        arguments = ["-I", "-S", mcp_program.__file__, str(os.getpid()), program, *command[1:]]
         # With no more of our environment than where programs are found.
-        return stdio_client(StdioServerParameters(command=command[0], args=list(command[1:]), cwd=folder))
+        return stdio_client(StdioServerParameters(command=sys.executable, args=arguments, cwd=folder))
 
 
 class Connection:
