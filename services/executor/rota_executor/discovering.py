@@ -32,7 +32,13 @@ class Discovering:
         )
         try:
             async with self._servers.connected(server, call) as connection:
-                await self._repository.found(server, connection.offered)
+                await self._repository.found(server, connection.offered, connection.problem)
+            if connection.problem:
+                _tell(server, connection.problem)
         except UnreachableServerError as error:
-            log.info("an MCP server has no tools", action="mcp_failed", server=server.name, error=str(error))
+            _tell(server, str(error))
             await self._repository.not_found(server, str(error))
+
+
+def _tell(server: Server, error: str) -> None:
+    log.info("tools of an MCP server cannot be had", action="mcp_failed", server=server.name, error=error)

@@ -247,6 +247,45 @@ async def test_what_cannot_be_kept_of_a_server_does_not_keep_its_tools_from_bein
     ]
 
 
+async def test_a_tool_that_says_too_much_of_itself_is_left_out_and_named(stage: Stage) -> None:
+    greenhouse = Greenhouse()
+    greenhouse.server.tool(name="novel", description="x" * 70_000)(lambda: "")
+    # A letter of two bytes: what counts is what is kept and sent.
+    greenhouse.server.tool(name="letters", description="\N{LATIN SMALL LETTER U WITH DIAERESIS}" * 40_000)(
+        lambda: ""
+    )
+    greenhouse.server.tool(name="long", description="x" * 60_000)(lambda: "")
+    async with greenhouse.open() as url, stage.executor():
+        await a_server(stage, url)
+        error = (await looked_into(stage)).error
+        assert sorted(name for name, _ in (await tools(stage)).values()) == ["long", "temperature", "water"]
+        completed = await stage.completed(await stage.due(tool=TEMPERATURE, arguments={"bed": 2}))
+        await stage.world.sql(
+            "UPDATE mcp_servers SET allowed_tools = '{temperature}', generation = generation + 1"
+        )
+        assert (await looked_into(stage)).error is None
+    assert completed.content == "bed 2 has 21 degrees"
+    assert error.startswith(
+        "left out, because their names, descriptions and schemas are larger than 65,536 bytes:"
+    )
+    assert "'novel' (70," in error
+    assert "'letters' (80," in error
+    assert "'long'" not in error
+
+
+async def test_of_a_server_with_too_many_tools_the_first_are_had(stage: Stage) -> None:
+    greenhouse = Greenhouse()
+    for number in range(499):
+        greenhouse.server.tool(name=f"more-{number}", description="One more.")(lambda: "")
+    async with greenhouse.open() as url, stage.executor():
+        await a_server(stage, url)
+        error = (await looked_into(stage)).error
+        assert len(await tools(stage)) == 500
+        completed = await stage.completed(await stage.due(tool=TEMPERATURE, arguments={"bed": 2}))
+    assert error == "it has more than 500 tools: those after 'more-497' are left out"
+    assert completed.content == "bed 2 has 21 degrees"
+
+
 async def test_a_program_is_ended_however_often_its_run_is_stopped(stage: Stage, tmp_path: Path) -> None:
     """Stopped by a person while the timeout has it leave already, say."""
     commands = json.dumps({"slow": [sys.executable, "-c", SLOW, str(tmp_path)]})

@@ -1,7 +1,6 @@
 """MCP servers: a connection for as long as a run needs it, their tools as ours, behind the same wrapper."""
 
 import asyncio
-import json
 import os
 import shutil
 import sys
@@ -15,10 +14,10 @@ import httpx2
 from msgspec import Struct
 
 from rota_chassis import logs
-from rota_contracts.mcp import tool_name
-from rota_contracts.tools import Effect, ToolDescription
+from rota_contracts.tools import Effect
 from rota_executor.adapters import mcp_program
 from rota_executor.adapters.failures import reason
+from rota_executor.adapters.mcp_tools import bounded, described, listed, said
 from rota_executor.adapters.network import Network
 from rota_executor.adapters.registry import Tool, ToolFunction
 from rota_executor.adapters.tools.http import signing
@@ -28,7 +27,6 @@ from rota_executor.domain import clean
 if TYPE_CHECKING:
     from mcp import Client
     from mcp.client import Transport
-    from mcp.types import CallToolResult
     from mcp.types import Tool as ServersTool
 
 log = logs.logger(__name__)
@@ -39,8 +37,6 @@ CONNECT_SECONDS = 30.0
 LEAVE_SECONDS = 10.0
 # Between two pieces of what a server says; how long a call may take, its guard says.
 READ_SECONDS = 300.0
-MAX_TOOLS = 500
-MAX_DESCRIPTION = 2_000
 # Of one answer; the client itself bounds the pieces of one that is streamed.
 MAX_BYTES = 10_000_000
 
@@ -112,7 +108,7 @@ class McpServers:
                 async with asyncio.timeout(CONNECT_SECONDS):
                     transport = await self._transport(server, call, stack)
                     client = await stack.enter_async_context(Client(transport, cache=None))
-                    tools = await _listed(client)
+                    tools = await listed(client)
                 if not ready.done():
                     ready.set_result(Connection(server, client, tools))
                 await through.wait()
@@ -169,12 +165,15 @@ class McpServers:
 
 class Connection:
     def __init__(self, server: Server, client: "Client", tools: Sequence["ServersTool"]) -> None:
-        """`offered` are the tools that the context allows, each with what it is called there."""
-        allowed = server.allowed_tools
+        """`offered` are the tools that the context allows, each with what it is called there.
+
+        `problem`: why there are not more of them.
+        """
         self._server = server
         self._client = client
+        found, self.problem = bounded(tools, server.allowed_tools)
         self.offered = [
-            (described(server, tool), tool.name) for tool in tools if allowed is None or tool.name in allowed
+            (described(server.name, tool, server.effects.get(tool.name)), tool.name) for tool in found
         ]
 
     def tools(self) -> dict[str, Tool]:
@@ -190,46 +189,6 @@ class Connection:
             return text
 
         return call
-
-
-def described(server: Server, tool: "ServersTool") -> ToolDescription:
-    """The tool as models and people see it; what its server does not say to only read may write."""
-    hints = tool.annotations
-    effect = server.effects.get(tool.name) or ("read" if hints and hints.read_only_hint else "write")
-    return ToolDescription(
-        name=tool_name(server.name, tool.name),
-        description=(tool.description or tool.title or tool.name)[:MAX_DESCRIPTION],
-        effect=effect,
-        parameters=tool.input_schema,
-        idempotent=bool(hints and hints.idempotent_hint),
-        open_world=not hints or hints.open_world_hint is not False,
-    )
-
-
-def said(result: "CallToolResult") -> str:
-    """What a server answered, as text; of what is none, what it is."""
-    texts = []
-    for block in result.content:
-        text = getattr(block, "text", None)
-        if text is None and (resource := getattr(block, "resource", None)) is not None:
-            text = getattr(resource, "text", None)
-        if text is None:
-            text = f"({getattr(block, 'mime_type', None) or block.type}, which is no text)"
-        texts.append(text)
-    if not texts and result.structured_content is not None:
-        return json.dumps(result.structured_content, ensure_ascii=False)
-    return "\n".join(texts)
-
-
-async def _listed(client: "Client") -> list["ServersTool"]:
-    tools: list[ServersTool] = []
-    cursor: str | None = None
-    while True:
-        page = await client.list_tools(cursor=cursor)
-        tools += page.tools
-        cursor = page.next_cursor
-        if not cursor or len(tools) >= MAX_TOOLS:
-            return tools[:MAX_TOOLS]
 
 
 class _Bounded(httpx2.AsyncByteStream):

@@ -53,8 +53,13 @@ class McpRepository:
         )
         return [msgspec.json.decode(row[0], type=Server) for row in found]
 
-    async def found(self, server: Server, tools: Iterable[tuple[ToolDescription, str]]) -> None:
-        """Writes down the tools that a server has now, each with what it is called there."""
+    async def found(
+        self, server: Server, tools: Iterable[tuple[ToolDescription, str]], error: str | None
+    ) -> None:
+        """Writes down the tools that a server has now, each with what it is called there.
+
+        `error`: why others are missing.
+        """
         rows = [{**msgspec.to_builtins(description), "tool": name} for description, name in tools]
         # Not the json of Python, which writes numbers that are none.
         kept = msgspec.json.encode(clean(rows)).decode()
@@ -72,7 +77,7 @@ class McpRepository:
                 {"server_id": server.id, "tools": kept},
             )
             await connection.execute(
-                SETTLE, {"server_id": server.id, "generation": server.generation, "error": None}
+                SETTLE, {"server_id": server.id, "generation": server.generation, "error": error}
             )
 
     async def not_found(self, server: Server, error: str) -> None:

@@ -83,8 +83,12 @@ class Server(Answer):
     command: str | None
     allowed_tools: list[str] | None
     effects: dict[str, Literal["read", "write"]]
-    status: Literal["pending", "ready", "failed"] = Field(description="pending: no executor looked yet")
-    error: str | None
+    status: Literal["pending", "ready", "failed"] = Field(
+        description="pending: no executor looked yet; failed: it has an `error`"
+    )
+    error: str | None = Field(
+        description="why its tools cannot be had, or some of them; those that are listed can be used"
+    )
     discovered_at: Instant | None
     created_by: str | None
     created_at: Instant
