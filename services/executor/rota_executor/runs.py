@@ -198,7 +198,7 @@ class Runs:
                 spending = Spending(self._budgets, attempt, loaded.budgets_of(event))
                 if event.job_id in loaded.continuing:
                     record.continuity = await self._repository.continuity(event.job_id, event.run_id)
-                tracing = self._runtime.tracing.of(event, attempt.delivery)
+                tracing = self._runtime.tracing.of(event, attempt.delivery, record.hidden)
                 with self._progress.of(attempt), tracing:
                     return await self._runtime.run(agent, begin, record, authority, spending)
         except TimeoutError:

@@ -10,6 +10,7 @@ import pytest
 from rota_cli.local.port import free_port
 from rota_contracts.events import JobDue
 from tests.integration.executor.conftest import Stage
+from tests.integration.executor.provider import provider
 from tests.integration.executor.test_credentials import a_credential
 from tests.support.collector import Collector, Span, collector
 
@@ -86,6 +87,25 @@ async def test_a_secret_is_in_no_span_also_where_a_tool_failed_with_it(
     told = "".join(span.text for span in receiver.spans)
     assert "refused: [redacted]" in told
     assert "open-sesame-77" not in told
+
+
+async def test_what_a_provider_says_when_it_fails_is_told_without_secrets(
+    stage: Stage, receiver: Collector
+) -> None:
+    await a_credential(stage, "greenhouse", "secret", {"value": "open-sesame-77"})
+    links = [{"tool_name": "telling", "mode": "prefetch", "arguments": {}}]
+    await stage.an_agent("local:afar", tools=links)
+    with provider() as remote:
+        remote.status = 401
+        remote.message = "Incorrect key sk-abcdef0123456, and what was it about open-sesame-77?"
+        await ran(stage, receiver, EXECUTOR_TRACE_CONTENT="true", EXECUTOR_LOCAL_MODEL_URL=remote.url)
+    told = "".join(span.text for span in receiver.spans)
+    assert "exception.stacktrace" in told
+    assert "Incorrect key [redacted], and what was it about [redacted]?" in told
+    assert "sk-abc" not in told
+    assert "open-sesame" not in told
+    [run] = receiver.named("run")
+    assert children(receiver, run) == ["invoke_agent tester"]
 
 
 async def test_an_error_is_told_by_its_kind_alone(stage: Stage, receiver: Collector) -> None:

@@ -105,7 +105,12 @@ def _blocking(error: Exception, name: str) -> str | None:
 
 
 def redacted(text: str) -> str:
-    return _KEY.sub("[redacted]", " ".join(text.split()))[:MAX_REASON]
+    """On one line, cut, without keys."""
+    return without_keys(" ".join(text.split()))[:MAX_REASON]
+
+
+def without_keys(text: str) -> str:
+    return _KEY.sub("[redacted]", text)
 
 
 def origin(error: BaseException) -> str:

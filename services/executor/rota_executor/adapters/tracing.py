@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rota_bus import Delivery
+from rota_chassis.redaction import Redactor
 from rota_contracts.events import JobDue
 from rota_executor.domain import ids
 
@@ -34,8 +35,11 @@ class Tracing:
             self.capabilities = (Instrumentation(settings=settings),)
 
     @contextlib.contextmanager
-    def of(self, event: JobDue, delivery: Delivery) -> Iterator[None]:
-        """The span of an attempt, around all the others of it; an error is told by its type alone."""
+    def of(self, event: JobDue, delivery: Delivery, hidden: Redactor) -> Iterator[None]:
+        """The span of an attempt, around all the others of it; an error is told by its type alone.
+
+        `hidden` is in none of them.
+        """
         if self._provider is None:
             yield
             return
@@ -44,22 +48,28 @@ class Tracing:
             TraceContextTextMapPropagator,
         )
 
+        from rota_executor.adapters.spans import hiding  # noqa: PLC0415  as above
+
+        before = hiding.set(hidden)
         parent = TraceContextTextMapPropagator().extract({"traceparent": delivery.traceparent})
         about = {f"rota.{name}": value for name, value in ids(event).items()}
-        with self._provider.get_tracer(SERVICE).start_as_current_span(
-            "run",
-            parent,
-            trace.SpanKind.CONSUMER,
-            {**about, "rota.trigger": event.trigger},
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
-            try:
-                yield
-            except BaseException as error:
-                span.set_status(trace.StatusCode.ERROR)
-                span.set_attribute("error.type", getattr(error, "kind", type(error).__name__))
-                raise
+        try:
+            with self._provider.get_tracer(SERVICE).start_as_current_span(
+                "run",
+                parent,
+                trace.SpanKind.CONSUMER,
+                {**about, "rota.trigger": event.trigger},
+                record_exception=False,
+                set_status_on_exception=False,
+            ) as span:
+                try:
+                    yield
+                except BaseException as error:
+                    span.set_status(trace.StatusCode.ERROR)
+                    span.set_attribute("error.type", getattr(error, "kind", type(error).__name__))
+                    raise
+        finally:
+            hiding.reset(before)
 
 
 @contextlib.asynccontextmanager
@@ -68,7 +78,7 @@ async def traced(endpoint: str | None, headers: str | None, *, with_content: boo
     if endpoint is None:
         yield Tracing()
         return
-    provider = await asyncio.to_thread(_provider, endpoint, headers)
+    provider = await asyncio.to_thread(_provider, endpoint, headers, with_content=with_content)
     try:
         yield Tracing(provider, with_content=with_content)
     finally:
@@ -76,7 +86,7 @@ async def traced(endpoint: str | None, headers: str | None, *, with_content: boo
         await asyncio.to_thread(provider.shutdown)
 
 
-def _provider(endpoint: str, headers: str | None) -> "TracerProvider":
+def _provider(endpoint: str, headers: str | None, *, with_content: bool) -> "TracerProvider":
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415  as above
         OTLPSpanExporter,
     )
@@ -85,9 +95,12 @@ def _provider(endpoint: str, headers: str | None) -> "TracerProvider":
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415  as above
     from opentelemetry.util.re import parse_env_headers  # noqa: PLC0415  as above
 
+    from rota_executor.adapters.spans import RedactingProcessor  # noqa: PLC0415  as above
+
     exporter = OTLPSpanExporter(
         endpoint=f"{endpoint.rstrip('/')}/v1/traces", headers=parse_env_headers(headers or "", liberal=True)
     )
     provider = TracerProvider(resource=Resource.create({"service.name": SERVICE}))
-    provider.add_span_processor(BatchSpanProcessor(exporter))
+    # Without content no error says more than its type.
+    provider.add_span_processor((RedactingProcessor if with_content else BatchSpanProcessor)(exporter))
     return provider
