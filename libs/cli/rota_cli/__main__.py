@@ -17,12 +17,14 @@ from rota_cli.commands import (
     files,
     grants,
     jobs,
+    keys,
     mcp,
     notifications,
     runs,
     tools,
     up,
     usage,
+    users,
     why,
 )
 from rota_cli.errors import CliError
@@ -44,6 +46,8 @@ app.command("usage")(usage.usage)
 app.command("why")(why.why)
 app.command("doctor")(doctor.doctor)
 app.add_typer(contexts.app, name="contexts")
+app.add_typer(users.app, name="users")
+app.add_typer(keys.app, name="keys")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(agents.app, name="agents")
 app.add_typer(budgets.app, name="budgets")

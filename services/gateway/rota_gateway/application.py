@@ -33,6 +33,7 @@ from rota_gateway.api import (
     schedules,
     tools,
     usage,
+    users,
 )
 from rota_gateway.edge import problems
 from rota_gateway.edge.body import BodyLimit
@@ -68,6 +69,7 @@ API = (
     credentials,
     applying,
     identity,
+    users,
     events,
 )
 PAGES = (overview, sign_in, docs)

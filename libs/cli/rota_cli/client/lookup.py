@@ -39,6 +39,11 @@ def calendar_id(api: Api, text: str, *, context: str | None) -> str:
     return _only("calendar", text, found, "list")
 
 
+def user_id(api: Api, text: str) -> str:
+    """The id of the user with this id or email address."""
+    return text if is_id(text) else _only("user", text, api.items("/users", email=text), "list")
+
+
 def is_id(text: str) -> bool:
     try:
         UUID(text)

@@ -5,6 +5,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    DateTime,
     ForeignKey,
     Index,
     Integer,
@@ -16,7 +17,7 @@ from sqlalchemy import (
     Uuid,
 )
 
-from rota_store.tables.columns import identity, instant, metadata, one_of, required
+from rota_store.tables.columns import identity, instant, metadata, of_context, one_of, required
 
 contexts = Table(
     "contexts",
@@ -43,6 +44,8 @@ users = Table(
     required("email"),
     required("display_name", default="''"),
     required("is_admin", Boolean, "false"),
+    # Who is not signs in no more; what they made stays.
+    required("is_enabled", Boolean, "true"),
     instant("created_at", now=True),
     UniqueConstraint("email"),
 )
@@ -93,6 +96,24 @@ sign_in_links = Table(
     instant("created_at", now=True),
     instant("expires_at", nullable=False),
     instant("used_at"),
+)
+
+# What somebody may do from then on, and did before; noted by triggers.
+access_changes = Table(
+    "access_changes",
+    metadata,
+    identity(),
+    of_context(nullable=True),
+    Column("user_id", Uuid, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    required("field"),
+    Column("old", Text),
+    Column("new", Text),
+    # Nobody, where it was done in SQL or by the bootstrap.
+    Column("changed_by", Uuid, ForeignKey("users.id", ondelete="SET NULL")),
+    required("created_at", DateTime(timezone=True), "clock_timestamp()"),
+    one_of("field", "role", "is_admin", "is_enabled", "api_key"),
+    Index("ix_access_changes_context_id", "context_id", "created_at"),
+    Index("ix_access_changes_user_id", "user_id", "created_at"),
 )
 
 idempotency_keys = Table(

@@ -96,6 +96,13 @@ def is_email(value: str) -> bool:
     return EMAIL.fullmatch(value) is not None
 
 
+def _email(value: str) -> str:
+    """Two spellings of an address are one person's."""
+    if not is_email(value):
+        raise ValueError("is no email address")
+    return value.lower()
+
+
 def plain_amount(amount: Decimal) -> str:
     return f"{amount.normalize():f}"
 
@@ -104,6 +111,7 @@ Trimmed = BeforeValidator(trimmed)
 Name = Annotated[str, Field(min_length=1, max_length=255), Trimmed, AfterValidator(_name)]
 Label = Annotated[str, Field(min_length=1, max_length=255), Trimmed]
 Line = Annotated[str, Trimmed]
+Email = Annotated[str, Field(max_length=254), Trimmed, AfterValidator(_email)]
 Description = Annotated[str, Field(max_length=1000), AfterValidator(text)]
 PromptContext = Annotated[str, Field(max_length=5000), AfterValidator(text)]
 # Blank only where something else says what to do.

@@ -12,7 +12,7 @@ from rota_gateway.api.answers import Answer, Instant
 from rota_gateway.api.fields import Input, Label
 from rota_gateway.edge.gateway import gateway_of
 from rota_gateway.edge.paging import CurrentPaging, Page
-from rota_gateway.edge.unit import ApiRoute, CurrentUnit
+from rota_gateway.edge.unit import ApiRoute, CurrentUnit, Unit
 from rota_gateway.errors import FieldError, InvalidError, NotFoundError
 from rota_gateway.repository import api_keys, identities
 from rota_gateway.tokens import digest, new_api_key, new_token, shown_prefix
@@ -76,12 +76,17 @@ async def list_api_keys(unit: CurrentUnit, paging: CurrentPaging) -> Page[ApiKey
 
 @router.post("/api-keys", status_code=201)
 async def create_api_key(definition: ApiKeyInput, unit: CurrentUnit) -> NewApiKey:
+    return await issue(unit, unit.caller.id, definition)
+
+
+async def issue(unit: Unit, user_id: UUID, definition: ApiKeyInput) -> NewApiKey:
+    """A key with which the user calls from now on."""
     if definition.name == api_keys.BOOTSTRAP_NAME:
         raise InvalidError([FieldError("name", "This name is kept for the key that the system starts with.")])
     key = new_api_key()
     added = await api_keys.add(
         unit.connection,
-        unit.caller.id,
+        user_id,
         name=definition.name,
         prefix=shown_prefix(key),
         key_hash=digest(key),

@@ -13,6 +13,7 @@ __all__ = ["Connection", "Row", "decoded", "row", "rows", "run"]
 Row = dict[str, Any]
 
 UNIQUE = {
+    "uq_users_email": FieldError("email", "There is a user of this address already: change that one."),
     "uq_contexts_name": FieldError("name", "A context of this name exists already."),
     "uq_scheduled_jobs_context_id_name": FieldError(
         "name", "A job of this name exists in the context already."

@@ -15,7 +15,7 @@ async def by_api_key(connection: Connection, key_hash: bytes) -> Row | None:
         SELECT {USER}, k.id AS key_id,
                coalesce(k.last_used_at < now() - interval '1 minute', true) AS is_use_unrecorded
         FROM api_keys k JOIN users u ON u.id = k.user_id
-        WHERE k.key_hash = :key_hash AND k.revoked_at IS NULL
+        WHERE k.key_hash = :key_hash AND k.revoked_at IS NULL AND u.is_enabled
           AND (k.expires_at IS NULL OR k.expires_at > now())
         """,
         key_hash=key_hash,
@@ -30,7 +30,7 @@ async def by_session(connection: Connection, token_hash: bytes) -> Row | None:
         connection,
         f"""
         SELECT {USER} FROM sessions s JOIN users u ON u.id = s.user_id
-        WHERE s.token_hash = :token_hash AND s.expires_at > now()
+        WHERE s.token_hash = :token_hash AND s.expires_at > now() AND u.is_enabled
         """,
         token_hash=token_hash,
     )
@@ -56,6 +56,12 @@ async def close_session(connection: Connection, token_hash: bytes) -> None:
     await run(connection, "DELETE FROM sessions WHERE token_hash = :token_hash", token_hash=token_hash)
 
 
+async def close_all(connection: Connection, user_id: UUID) -> None:
+    """Ends the user's sessions, and links that would begin one."""
+    for table in ("sessions", "sign_in_links"):
+        await run(connection, f"DELETE FROM {table} WHERE user_id = :user_id", user_id=user_id)
+
+
 async def add_sign_in_link(connection: Connection, user_id: UUID, token_hash: bytes, life: timedelta) -> None:
     await run(
         connection,
@@ -79,9 +85,10 @@ async def use_sign_in_link(connection: Connection, token_hash: bytes) -> UUID | 
     found = await row(
         connection,
         """
-        UPDATE sign_in_links SET used_at = now()
-        WHERE token_hash = :token_hash AND used_at IS NULL AND expires_at > now()
-        RETURNING user_id
+        UPDATE sign_in_links l SET used_at = now() FROM users u
+        WHERE l.token_hash = :token_hash AND l.used_at IS NULL AND l.expires_at > now()
+          AND u.id = l.user_id AND u.is_enabled
+        RETURNING l.user_id
         """,
         token_hash=token_hash,
     )
