@@ -30,7 +30,7 @@ def help_of(*command: str) -> str:
 
 async def test_the_commands_of_the_readme_do_what_they_say(up: RotaUp, tmp_path: Path) -> None:
     """Run verbatim, in order, in one shell; only the data directory and the environment are elsewhere."""
-    assert len(COMMANDS) == 6
+    assert len(COMMANDS) == 7
     (tmp_path / ".rota").symlink_to(up.data_dir)
     (tmp_path / ".venv").symlink_to(sys.prefix)
     done = await asyncio.to_thread(
@@ -92,6 +92,7 @@ def test_every_command_and_option_that_it_names_exists() -> None:
         "jobs",
         "keys",
         "mcp",
+        "members",
         "notifications",
         "runs",
         "users",

@@ -17,6 +17,7 @@ from rota_contracts.events import (
     JobPaused,
     JobSnapshot,
     JobStarted,
+    MemberChanged,
     NotificationRequested,
     NotificationSent,
     ResultRecorded,
@@ -182,6 +183,7 @@ EXAMPLES: dict[str, Event] = {
             ],
         ),
         BellRung(context_id=CONTEXT, count=2),
+        MemberChanged(context_id=CONTEXT, user_id=OWNER),
         ResultRecorded(**_OF_RUN, attempt=2, status="partial"),
         ApprovalRequested(
             **_OF_RUN, attempt=2, job_name="Morning briefing", actions=[ACTION], owner_id=OWNER

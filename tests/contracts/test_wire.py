@@ -23,6 +23,7 @@ HINTS = {
     "rota.approval.decided.v1",
     "rota.bell.rung.v1",
     "rota.job.changed.v1",
+    "rota.member.changed.v1",
     "rota.notification.requested.v1",
     "rota.run.cancel.v1",
     "rota.run.followed.v1",

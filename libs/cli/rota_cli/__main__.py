@@ -19,6 +19,7 @@ from rota_cli.commands import (
     jobs,
     keys,
     mcp,
+    members,
     notifications,
     runs,
     tools,
@@ -46,6 +47,7 @@ app.command("usage")(usage.usage)
 app.command("why")(why.why)
 app.command("doctor")(doctor.doctor)
 app.add_typer(contexts.app, name="contexts")
+app.add_typer(members.app, name="members")
 app.add_typer(users.app, name="users")
 app.add_typer(keys.app, name="keys")
 app.add_typer(jobs.app, name="jobs")

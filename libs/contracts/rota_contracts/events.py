@@ -296,6 +296,17 @@ class BellRung(Event, frozen=True, kw_only=True):
     count: Annotated[int, Meta(ge=1)]
 
 
+class MemberChanged(Event, frozen=True, kw_only=True):
+    """A hint that somebody has another role in a context now, or none; which, stands in the rows."""
+
+    TYPE = "rota.member.changed.v1"
+    NAME = "member.changed"
+    ABOUT = "user_id"
+    IDENTITY = ("context_id", "user_id")
+    TRACE = "context_id"
+    user_id: UUID
+
+
 class NotificationRequested(RunEvent, frozen=True, kw_only=True):
     """A hint that a run wants people told something; what, stands in the row."""
 
@@ -338,6 +349,7 @@ EVENTS: dict[str, type[Event]] = {
         ResultRecorded,
         ApprovalRequested,
         BellRung,
+        MemberChanged,
         NotificationRequested,
         NotificationSent,
     )

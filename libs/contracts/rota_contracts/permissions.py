@@ -50,8 +50,12 @@ PERMISSIONS: dict[str, Permissions] = {
             "run.cancel.*.*",
             "run.followed.*.*",
             "approval.decided.*.*",
+            "member.changed.*.*",
         ),
-        hears=("job.>", "run.>", "result.>", "approval.>", "notification.>", "bell.rung.*"),
+        hears=(
+            *("job.>", "run.>", "result.>", "approval.>", "notification.>"),
+            *("bell.rung.*", "member.changed.*.*"),
+        ),
     ),
     "ticker": _permissions(
         "ticker",

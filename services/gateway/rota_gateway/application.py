@@ -26,6 +26,7 @@ from rota_gateway.api import (
     identity,
     jobs,
     mcp_servers,
+    members,
     notebooks,
     notifications,
     occurrences,
@@ -46,6 +47,7 @@ from rota_gateway.web.assets import Assets
 
 API = (
     contexts,
+    members,
     jobs,
     batches,
     notebooks,

@@ -51,8 +51,8 @@ class NotFoundError(RequestError):
 
     status = 404
 
-    def __init__(self, noun: str) -> None:
-        super().__init__(f"There is no such {noun}.")
+    def __init__(self, noun: str, *, remedy: str = "") -> None:
+        super().__init__(f"There is no such {noun}. {remedy}".rstrip())
 
 
 class ConflictError(RequestError):

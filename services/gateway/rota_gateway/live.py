@@ -7,6 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from rota_bus import Bus, Hearing
+from rota_contracts.events import MemberChanged
 
 # Said after the row that it is about was committed, so that whoever looks then finds it.
 SUBJECTS = (
@@ -15,17 +16,23 @@ SUBJECTS = (
     "job.closed.*.*",
     "result.recorded.*.*",
     "bell.rung.*",
+    "member.changed.*.*",
 )
 # More than this in one batch is told as a single "look again".
 MAX_PENDING = 100
 
 
 class Hint(NamedTuple):
-    """Something changed; `subject_id` is the job it concerns, none for a notification."""
+    """Something changed; `subject_id` is the job or the user it concerns, none for a notification."""
 
     event: str
     context_id: UUID
     subject_id: UUID | None
+
+    @property
+    def is_of_members(self) -> bool:
+        """Whoever listens may see something else from now on, or nothing."""
+        return self.event == MemberChanged.NAME
 
 
 def parse(subject: str) -> Hint | None:

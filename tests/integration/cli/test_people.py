@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.cli.test_client import Gateway, Rota
+from tests.integration.cli.test_client import CONTEXT, Gateway, Rota
 
 ANN = "66666666-6666-4666-8666-666666666666"
 USER: dict[str, Any] = {
@@ -83,3 +83,21 @@ def test_a_key_is_shown_once_listed_by_its_beginning_and_revoked(gateway: Gatewa
     assert "first" in rota("keys", "list").out
     said = rota("keys", "revoke", "first")
     assert (said.code, "rota keys list" in said.err) == (1, True)
+
+
+def test_members_are_listed_set_and_removed_by_their_address(gateway: Gateway, rota: Rota) -> None:
+    gateway.items("/contexts", {"id": CONTEXT, "name": "home"})
+    path = f"/contexts/{CONTEXT}/members"
+    member = {**USER, "context_id": CONTEXT, "user_id": ANN, "role": "operator"}
+    gateway.items(path, member)
+    gateway.answer("PUT", f"{path}/ann@example.org", member)
+    gateway.answer("DELETE", f"{path}/ann@example.org", None)
+    assert "operator" in rota("members", "list", "home").out
+    assert rota("members", "set", "home", "ann@example.org", "--role", "operator").code == 0
+    assert gateway.asked[-1][3] == {"role": "operator"}
+    assert rota("members", "remove", "home", "ann@example.org").out == "removed ann@example.org from home\n"
+    gateway.items(
+        "/access-changes", {**USER, "field": "role", "old": None, "new": "viewer", "changed_by": "Root"}
+    )
+    assert "viewer" in rota("members", "changes", "home").out
+    assert gateway.asked[-1][2]["context_id"] == CONTEXT

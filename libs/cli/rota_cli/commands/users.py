@@ -45,7 +45,7 @@ def list_users(session: Session) -> None:
 def create(
     session: Session, email: Annotated[str, typer.Argument()], name: Name = None, *, admin: Admin = None
 ) -> None:
-    """Create a user. `rota keys create --user` makes a first API key for them."""
+    """Create a user. `rota keys create --user` lets them in, `rota members set` into a context."""
     session.show(session.api.post("/users", {"email": email, **_given(display_name=name, is_admin=admin)}))
 
 

@@ -1,12 +1,13 @@
-"""Hosts as people write them."""
+"""Of a context: hosts as people write them, and what members may be."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator
 
 from rota_gateway.api.fields import Label
 
+Role = Literal["owner", "editor", "operator", "viewer"]
 HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?", re.ASCII)
 
 

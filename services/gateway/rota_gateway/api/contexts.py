@@ -1,12 +1,12 @@
 from collections.abc import Collection
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter
 from pydantic import Field
 
 from rota_gateway.api.answers import Answer, Instant
-from rota_gateway.api.context_fields import Host
+from rota_gateway.api.context_fields import Host, Role
 from rota_gateway.api.fields import Input, Name, Patch
 from rota_gateway.api.job_answers import change_of
 from rota_gateway.edge.paging import CurrentPaging, Page
@@ -36,9 +36,7 @@ class Context(Answer):
     max_concurrent_runs: int
     min_period_seconds: int
     allowed_hosts: list[str]
-    role: Literal["owner", "editor", "operator", "viewer"] | None = Field(
-        description="yours; an administrator may have none"
-    )
+    role: Role | None = Field(description="yours; an administrator may have none")
     job_count: int
     created_at: Instant
     updated_at: Instant

@@ -22,7 +22,7 @@ router = APIRouter(tags=["events"])
 HEARTBEAT_SECONDS = 15.0
 # A burst becomes one batch: the reader looks twice a second at most.
 INTERVAL_SECONDS = 0.5
-# How long a revoked key or a lost membership still hears hints.
+# How long a revoked key still hears hints; who is no member any more hears none from then on.
 TRUST_SECONDS = 5.0
 
 
@@ -53,7 +53,7 @@ class Audience:
 
     async def allowed(self, hints: list[Hint]) -> list[Hint]:
         is_old = time.monotonic() - self._looked_at > TRUST_SECONDS
-        if is_old or any(hint.context_id not in self._contexts for hint in hints):
+        if is_old or any(hint.is_of_members or hint.context_id not in self._contexts for hint in hints):
             await self.refresh()
         return [hint for hint in hints if hint.context_id in self._contexts]
 

@@ -18,7 +18,7 @@ from rota_gateway.domain.following import Follower, Told, end_of, waiting_for
 from rota_gateway.edge.caller import authenticate
 from rota_gateway.edge.gateway import Gateway, gateway_of
 from rota_gateway.errors import NotFoundError, RequestError
-from rota_gateway.live import Listener
+from rota_gateway.live import Hint, Listener
 from rota_gateway.repository import following, runs
 from rota_gateway.repository.connection import Row
 
@@ -109,6 +109,11 @@ class Watch:
                 RunFollowed(context_id=self.run["context_id"], job_id=self.run["job_id"], run_id=self._run_id)
             )
 
+    def is_news(self, hint: Hint) -> bool:
+        """Whether the rows are to be looked at: of the run, or as what its reader may see."""
+        is_of_readers = hint.is_of_members and hint.context_id == self.run["context_id"]
+        return is_of_readers or bool(hint.subject_id == self.run["job_id"])
+
     def was_silent(self) -> None:
         """Nothing was heard for a while: it may have been lost."""
         self._is_missing = True
@@ -153,7 +158,7 @@ async def _told(watch: Watch, listener: Listener) -> AsyncIterator[list[Told]]:
             await watch.ask()
             hints = await listener.take(min(REPEAT_SECONDS, until - clock()))
             live, is_news = watch.take()
-            is_news |= any(hint.subject_id == watch.run["job_id"] for hint in hints)
+            is_news |= any(watch.is_news(hint) for hint in hints)
             heard |= bool(live)
             if live:
                 yield live
