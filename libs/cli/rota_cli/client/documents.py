@@ -1,4 +1,4 @@
-"""YAML files of agents, jobs and MCP servers: read with the line of each part, and written."""
+"""YAML files of what contexts have: read with the line of each part, and written."""
 
 import re
 from collections.abc import Iterator, Mapping

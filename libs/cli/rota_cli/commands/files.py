@@ -1,4 +1,4 @@
-"""`rota apply` and `rota export`: agents, jobs and MCP servers as YAML."""
+"""`rota apply` and `rota export`: a context as YAML."""
 
 import json
 import sys
@@ -36,7 +36,10 @@ def apply(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and stop.")] = False,
 ) -> None:
-    """Make contexts have the agents, jobs and MCP servers that a file describes. The plan is shown first."""
+    """Make contexts have what a file describes: settings, calendars, MCP servers, agents, jobs, budgets.
+
+    The plan is shown first.
+    """
     documents = [one for path in file for one in read(path, _content(path))]
     if not documents:
         raise CliError("there is nothing in the file", remedy="rota export shows what one looks like")
@@ -64,7 +67,7 @@ def export(
     session: Session,
     context: Annotated[str, typer.Option("--context", "-c", help="Id or name of the context.")],
 ) -> None:
-    """Print the agents, jobs and MCP servers of a context, as `rota apply` takes them."""
+    """Print what a context has of its own, as `rota apply` takes it; no secrets, no members."""
     found = session.api.get(f"/contexts/{context_id(session.api, context)}/export")
     if session.as_json:
         show_json(found)

@@ -13,5 +13,5 @@ owner_labels = Table(
     required("owner"),
     PrimaryKeyConstraint("kind", "object_id"),
     Index("ix_owner_labels_context_id", "context_id", "owner"),
-    one_of("kind", "mcp_server", "agent", "job"),
+    one_of("kind", "calendar", "mcp_server", "agent", "job", "budget"),
 )

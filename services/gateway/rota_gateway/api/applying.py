@@ -1,68 +1,47 @@
-"""Agents, jobs and MCP servers of a context as one document: applied all or nothing, and exported."""
+"""A document of a context is applied: all of it or nothing."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Annotated, Any, Literal
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from rota_gateway.api import agents as agents_api
+from rota_gateway.api import budgets as budgets_api
+from rota_gateway.api import calendars as calendars_api
+from rota_gateway.api import contexts as contexts_api
 from rota_gateway.api import jobs as jobs_api
 from rota_gateway.api import mcp_servers as servers_api
-from rota_gateway.api.agent_fields import AgentInput, AgentPatch, ToolLink
-from rota_gateway.api.answers import Answer
-from rota_gateway.api.fields import Input, Label
+from rota_gateway.api.agent_fields import AgentInput, AgentPatch
+from rota_gateway.api.budget_fields import BudgetInput, BudgetPatch
+from rota_gateway.api.calendars import CalendarInput, CalendarPatch
+from rota_gateway.api.contexts import ContextPatch, ContextSettings
+from rota_gateway.api.document_fields import (
+    KINDS,
+    Application,
+    Applied,
+    ChangeTold,
+    NamedBudget,
+    NamedCalendar,
+    NamedServer,
+    as_documented,
+)
 from rota_gateway.api.job_fields import JobInput, JobPatch
-from rota_gateway.api.mcp_servers import SERVER_NAME, ServerInput
-from rota_gateway.domain.applying import Change, FieldChange, differences, told
+from rota_gateway.api.mcp_servers import ServerInput
+from rota_gateway.domain.applying import Change, FieldChange, Kind, differences
 from rota_gateway.edge.unit import ApiRoute, CurrentUnit, Unit
 from rota_gateway.errors import ConflictError, FieldError, InvalidError
-from rota_gateway.repository import access, agents, jobs, labels, mcp_servers
+from rota_gateway.repository import access, agents, budgets, calendars, contexts, jobs, labels, mcp_servers
 from rota_gateway.repository.connection import Row
 
 router = APIRouter(tags=["files"], route_class=ApiRoute)
 
-MAX_OF_KIND = 1_000
 # Of an agent in a document: its context is that of the document.
 NOT_OF_AGENTS = frozenset({"context_id", "name"})
-Kind = Literal["mcp_server", "agent", "job"]
-
-
-class NamedServer(ServerInput):
-    name: Annotated[str, Field(min_length=1, max_length=30, pattern=SERVER_NAME)]
-
-
-class Document(Input):
-    mcp_servers: Annotated[list[NamedServer], Field(max_length=MAX_OF_KIND)] = Field(default=[])
-    agents: Annotated[list[AgentInput], Field(max_length=MAX_OF_KIND)] = Field(default=[])
-    jobs: Annotated[list[JobInput], Field(max_length=MAX_OF_KIND)] = Field(default=[])
-
-
-class Application(Document):
-    owner: Label | None = Field(default=None, description="a label for all that the document has")
-    prune: bool = Field(default=False, description="delete what has this owner and is not in the document")
-    dry_run: bool = Field(default=False, description="only tell what would change; everything is checked")
-
-
-class FieldTold(Answer):
-    field: str
-    old: Any
-    new: Any
-
-
-class ChangeTold(Answer):
-    kind: Kind
-    name: str
-    action: Literal["create", "update", "delete"]
-    fields: list[FieldTold]
-
-
-class Applied(Answer):
-    changes: list[ChangeTold]
-    unchanged: int
-    is_applied: bool
+# Whose change is for owners: others may apply what is as it is, and hold nothing of it.
+OWNED = frozenset({"mcp_server", "budget"})
 
 
 @router.post("/contexts/{context_id}/apply")
@@ -91,46 +70,14 @@ async def apply_document(context_id: UUID, asked: Application, unit: CurrentUnit
     )
 
 
-@router.get("/contexts/{context_id}/export")
-async def export_document(context_id: UUID, unit: CurrentUnit) -> dict[str, list[dict[str, Any]]]:
-    """The document that makes a context have what this one has of its own: no secrets, and no history."""
-    await access.require(unit.connection, context_id, "read")
-    servers = await mcp_servers.of_context(unit.connection, context_id)
-    found = {
-        "mcp_servers": [told(NamedServer, one) for one in servers],
-        "agents": [
-            {**told(AgentInput, one, without={"context_id"}), **_links(one)}
-            for one in await _each(unit, context_id, "agent", agents.lock)
-        ],
-        "jobs": [told(JobInput, one) for one in await _each(unit, context_id, "job", jobs.get)],
-    }
-    return {kind: [_name_first(one) for one in objects] for kind, objects in found.items() if objects}
-
-
-async def _each(
-    unit: Unit, context_id: UUID, kind: Kind, get: Callable[[Any, UUID], Awaitable[Row | None]]
-) -> list[Row]:
-    known = await labels.ids(unit.connection, context_id, kind)
-    found = [await get(unit.connection, known[name]) for name in sorted(known)]
-    return [one for one in found if one]
-
-
-def _links(agent: Row) -> dict[str, Any]:
-    links = [told(ToolLink, link) for link in agent["tools"]]
-    return {"tools": links} if links else {}
-
-
-def _name_first(document: dict[str, Any]) -> dict[str, Any]:
-    return {"name": document["name"], **document}
-
-
 def _require_single(asked: Application) -> None:
     errors = []
-    for kind in ("mcp_servers", "agents", "jobs"):
+    for kind in KINDS:
         seen: dict[str, int] = {}
         for index, one in enumerate(getattr(asked, kind)):
             if (other := seen.setdefault(one.name, index)) != index:
-                errors.append(FieldError(f"{kind}[{index}].name", f"is that of {kind}[{other}] too"))
+                field = "period" if kind == "budgets" else "name"
+                errors.append(FieldError(f"{kind}[{index}].{field}", f"is that of {kind}[{other}] too"))
     errors += [
         FieldError(f"agents[{index}].context_id", "is that of the document: leave it out")
         for index, agent in enumerate(asked.agents)
@@ -141,7 +88,7 @@ def _require_single(asked: Application) -> None:
 
 
 class _Applying:
-    """Servers before the agents that are linked with their tools, agents before the jobs that run them."""
+    """What others name comes before these: servers before agents, agents before jobs, jobs before budgets."""
 
     def __init__(self, unit: Unit, context_id: UUID, asked: Application) -> None:
         self._unit = unit
@@ -152,35 +99,63 @@ class _Applying:
         self.unchanged = 0
 
     async def all(self) -> None:
-        for index, server in enumerate(self._asked.mcp_servers):
-            async with self._at(f"mcp_servers[{index}]"):
-                await self._server(server)
-        await self._of_kind("agent", self._asked.agents, self._agent)
-        await self._of_kind("job", self._asked.jobs, self._job)
+        making: dict[str, Callable[[Any, UUID | None], Awaitable[UUID]]] = {
+            "calendars": self._calendar,
+            "mcp_servers": self._server,
+            "agents": self._agent,
+            "jobs": self._job,
+            "budgets": self._budget,
+        }
+        if self._asked.settings is not None:
+            await self._settings(self._asked.settings)
+        for listed, one in making.items():
+            await self._of_kind(listed, one)
         if self._errors:
             raise InvalidError(self._errors)
         if self._asked.prune:
             await self._prune()
 
-    async def _of_kind(
-        self, kind: Kind, wanted: Sequence[Any], one: Callable[[Any, UUID | None], Awaitable[UUID]]
-    ) -> None:
-        known = await labels.ids(self._unit.connection, self._context_id, kind)
-        for index, definition in enumerate(wanted):
-            async with self._at(f"{kind}s[{index}]"):
+    async def _of_kind(self, listed: str, one: Callable[[Any, UUID | None], Awaitable[UUID]]) -> None:
+        kind = KINDS[listed]
+        known = await self._ids(kind)
+        for index, definition in enumerate(getattr(self._asked, listed)):
+            async with self._at(f"{listed}[{index}]"):
                 await self._label(kind, await one(definition, known.get(definition.name)))
 
-    async def _server(self, server: NamedServer) -> None:
+    async def _ids(self, kind: Kind) -> dict[str, UUID]:
+        return await labels.ids(self._unit.connection, self._context_id, kind, hold=kind not in OWNED)
+
+    async def _settings(self, wanted: ContextSettings) -> None:
+        stored = await contexts.get(self._unit.connection, self._context_id)
+        assert stored is not None
+        unsaid = ContextSettings.model_fields.keys() - wanted.model_fields_set
+        fields = differences(wanted, stored, without=unsaid)
+        if fields:
+            patch = ContextPatch.model_construct(**_changed(wanted, fields))
+            await contexts_api.update_context(self._context_id, patch, self._unit)
+        self._note("context", stored["name"], stored, fields)
+
+    async def _calendar(self, calendar: NamedCalendar, known: UUID | None) -> UUID:
+        stored = await calendars.get(self._unit.connection, known) if known else None
+        fields = differences(calendar, stored) if stored else ()
+        if stored is None:
+            given = CalendarInput.model_construct(name=calendar.name, dates=calendar.dates)
+            made = await calendars_api.create_calendar(self._context_id, given, self._unit)
+        elif fields:
+            patch = CalendarPatch.model_construct(**_changed(calendar, fields))
+            await calendars_api.update_calendar(stored["id"], patch, self._unit)
+        self._note("calendar", calendar.name, stored, fields)
+        return stored["id"] if stored else made.id
+
+    async def _server(self, server: NamedServer, known: UUID | None) -> UUID:
         connection = self._unit.connection
-        stored = await mcp_servers.get(connection, self._context_id, server.name)
+        stored = await mcp_servers.get(connection, self._context_id, server.name) if known else None
         fields = differences(server, stored) if stored else ()
         if stored is None or fields:
             given = ServerInput.model_construct(**_values(server, ServerInput))
-            await servers_api.set_mcp_server(self._context_id, server.name, given, self._unit)
-        made = stored or await mcp_servers.get(connection, self._context_id, server.name)
-        assert made is not None
+            made = await servers_api.set_mcp_server(self._context_id, server.name, given, self._unit)
         self._note("mcp_server", server.name, stored, fields)
-        await self._label("mcp_server", made["id"])
+        return stored["id"] if stored else made.id
 
     async def _agent(self, agent: AgentInput, known: UUID | None) -> UUID:
         stored = await agents.lock(self._unit.connection, known) if known else None
@@ -200,30 +175,65 @@ class _Applying:
         if stored is None:
             made = await jobs_api.create_job(self._context_id, job, self._unit)
         elif fields:
-            changes = JobPatch.model_construct(**{one.field: getattr(job, one.field) for one in fields})
-            await jobs_api.update_job(stored["id"], changes, self._unit)
+            patch = JobPatch.model_construct(**_changed(job, fields))
+            await jobs_api.update_job(stored["id"], patch, self._unit)
         self._note("job", job.name, stored, fields)
         return stored["id"] if stored else made.id
 
+    async def _budget(self, budget: NamedBudget, known: UUID | None) -> UUID:
+        stored = await budgets.get(self._unit.connection, known) if known else None
+        fields = differences(budget, as_documented(stored)) if stored else ()
+        if stored is None:
+            given = BudgetInput.model_construct(
+                job_id=await self._job_of(budget), **_values(budget, BudgetInput)
+            )
+            made = await budgets_api.create_budget(self._context_id, given, self._unit)
+        elif fields:
+            patch = BudgetPatch.model_construct(**_changed(budget, fields))
+            await budgets_api.update_budget(stored["id"], patch, self._unit)
+        self._note("budget", budget.name, stored, fields)
+        return stored["id"] if stored else made.id
+
+    async def _job_of(self, budget: NamedBudget) -> UUID | None:
+        if budget.job_name is None:
+            return None
+        known = await labels.ids(self._unit.connection, self._context_id, "job", hold=False)
+        if budget.job_name not in known:
+            message = f"there is no job {budget.job_name!r} in this context"
+            raise InvalidError([FieldError("job_name", message)])
+        return known[budget.job_name]
+
     async def _prune(self) -> None:
-        """Jobs before the agents that they run, agents before the servers."""
+        """What names others before these."""
         assert self._asked.owner is not None
         owned = await labels.of_owner(self._unit.connection, self._context_id, self._asked.owner)
-        kept = {
-            "mcp_server": {one.name for one in self._asked.mcp_servers},
-            "agent": {one.name for one in self._asked.agents},
-            "job": {one.name for one in self._asked.jobs},
-        }
-        for kind in ("job", "agent", "mcp_server"):
-            for one in owned:
-                if one["kind"] == kind and one["name"] not in kept[kind]:
+        kept = {kind: {one.name for one in getattr(self._asked, listed)} for listed, kind in KINDS.items()}
+        gone = [one for one in owned if one["name"] not in kept[one["kind"]]]
+        self._require_jobs_of_budgets({one["name"] for one in gone if one["kind"] == "job"})
+        for kind in reversed(list(KINDS.values())):
+            for one in gone:
+                if one["kind"] == kind:
                     await self._delete(kind, one)
+
+    def _require_jobs_of_budgets(self, gone: set[str]) -> None:
+        """With a job its budgets go."""
+        errors = [
+            FieldError(f"budgets[{index}].job_name", "is a job that the document has not, and that is pruned")
+            for index, budget in enumerate(self._asked.budgets)
+            if budget.job_name in gone
+        ]
+        if errors:
+            raise InvalidError(errors)
 
     async def _delete(self, kind: Kind, one: Row) -> None:
         if kind == "job":
             await jobs_api.delete_job(one["id"], self._unit)
         elif kind == "agent":
             await agents_api.delete_agent(one["name"], self._unit, self._context_id)
+        elif kind == "budget":
+            await budgets_api.delete_budget(one["id"], self._unit)
+        elif kind == "calendar":
+            await calendars_api.delete_calendar(one["id"], self._unit)
         else:
             await servers_api.delete_mcp_server(self._context_id, one["name"], self._unit)
         await labels.forget(self._unit.connection, kind, one["id"])
@@ -251,6 +261,10 @@ class _Applying:
             self._errors += [FieldError(f"{place}.{one.field}", one.message) for one in error.errors] or [
                 FieldError(place, error.detail)
             ]
+
+
+def _changed(document: BaseModel, fields: tuple[FieldChange, ...]) -> dict[str, Any]:
+    return {one.field: getattr(document, one.field) for one in fields}
 
 
 def _values(document: BaseModel, model: type[BaseModel]) -> dict[str, Any]:

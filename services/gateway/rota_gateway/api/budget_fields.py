@@ -19,16 +19,19 @@ Policy = Annotated[
 ]
 
 
-class BudgetInput(Input):
-    """Of the context; of one of its agents or jobs, where one is named."""
-
-    job_id: Annotated[UUID, Field(strict=False)] | None = None
+class BudgetTerms(Input):
     agent_name: Label | None = None
     period: Literal["day", "month"] = Field(description="of UTC")
     tokens_limit: Tokens | None = None
     cost_limit: Money | None = None
     policy: Policy = "stop"
     fallback_model: Model | None = Field(default=None, description="of policy fallback: a cheaper one")
+
+
+class BudgetInput(BudgetTerms):
+    """Of the context; of one of its agents or jobs, where one is named."""
+
+    job_id: Annotated[UUID, Field(strict=False)] | None = None
 
 
 class BudgetPatch(Patch):

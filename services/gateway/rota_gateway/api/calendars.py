@@ -5,12 +5,12 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from rota_gateway.api.answers import Answer, Instant
 from rota_gateway.api.fields import Input, Label, Patch
 from rota_gateway.api.job_answers import change_of
-from rota_gateway.api.schedule_fields import Day
+from rota_gateway.api.schedule_fields import Day, in_order
 from rota_gateway.calendar_files import days_in
 from rota_gateway.domain.ics import IcsError
 from rota_gateway.edge.paging import CurrentPaging, Page
@@ -24,7 +24,7 @@ MAX_DATES = 5_000
 MAX_ICS_CHARACTERS = 1_000_000
 MAX_NAMED = 10
 
-Dates = Annotated[list[Day], Field(max_length=MAX_DATES)]
+Dates = Annotated[list[Day], Field(max_length=MAX_DATES), AfterValidator(in_order)]
 Ics = Annotated[
     str,
     Field(
@@ -129,7 +129,7 @@ async def _require_writable(calendar_id: UUID, unit: Unit) -> None:
 async def _days(given: dict[str, Any], unit: Unit) -> list[date] | None:
     """The days of dates or of an iCalendar file; None where neither is given."""
     if "ics" not in given:
-        return sorted(set(given["dates"])) if "dates" in given else None
+        return given.get("dates")
     if "dates" in given:
         raise InvalidError([FieldError("ics", "is given beside dates: leave one of the two out")])
     today = (await clock.now(unit.connection)).date()

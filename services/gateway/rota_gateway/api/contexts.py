@@ -49,11 +49,14 @@ class ContextInput(Input):
     allowed_hosts: Hosts = Field(default=[])
 
 
-class ContextPatch(Patch):
-    name: Name = ""
+class ContextSettings(Patch):
     max_concurrent_runs: Concurrency = 3
     min_period_seconds: Period = 60
     allowed_hosts: Hosts = Field(default=[])
+
+
+class ContextPatch(ContextSettings):
+    name: Name = ""
 
 
 @router.get("/contexts")

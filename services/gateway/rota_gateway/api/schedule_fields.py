@@ -62,7 +62,7 @@ def _in_utc(instant: datetime) -> datetime:
     return instant.astimezone(UTC)
 
 
-def _sorted(dates: list[date]) -> list[date]:
+def in_order(dates: list[date]) -> list[date]:
     return sorted(set(dates))
 
 
@@ -79,7 +79,7 @@ Timezone = Annotated[Line, AfterValidator(_zone), Field(description="IANA name")
 Gap = Annotated[Literal["shift", "skip"], Field(description="a time that the clock skips")]
 Repeat = Annotated[Literal["first", "both"], Field(description="a time that the clock shows twice")]
 Day = Annotated[date, Field(strict=False), _written(DAY, "2027-01-31")]
-Days = Annotated[list[Day], Field(max_length=MAX_DATES), AfterValidator(_sorted)]
+Days = Annotated[list[Day], Field(max_length=MAX_DATES), AfterValidator(in_order)]
 Moment = Annotated[
     AwareDatetime,
     Field(strict=False),

@@ -11,6 +11,10 @@ from pydantic.fields import FieldInfo
 SWITCHES = frozenset({"is_enabled", "paused_until"})
 
 
+# In the order in which they are made: what is named by others comes before these.
+Kind = Literal["context", "calendar", "mcp_server", "agent", "job", "budget"]
+
+
 @dataclass(frozen=True)
 class FieldChange:
     field: str
@@ -20,10 +24,17 @@ class FieldChange:
 
 @dataclass(frozen=True)
 class Change:
-    kind: Literal["mcp_server", "agent", "job"]
+    kind: Kind
     name: str
     action: Literal["create", "update", "delete"]
     fields: tuple[FieldChange, ...] = ()
+
+
+def budget_name(period: str, job_name: str | None, agent_name: str | None) -> str:
+    """There is one of each in a context: `month`, `day of agent Briefer`, `month of job Morning`."""
+    if job_name is not None:
+        return f"{period} of job {job_name}"
+    return period if agent_name is None else f"{period} of agent {agent_name}"
 
 
 def differences(

@@ -70,11 +70,15 @@ async def named(connection: Connection, name: str) -> list[Row]:
     return [_plain(one) for one in found]
 
 
+async def get(connection: Connection, agent_id: UUID) -> Row | None:
+    found = await row(connection, f"{SELECT} WHERE a.id = :id", id=agent_id)
+    return found and _plain(found)
+
+
 async def lock(connection: Connection, agent_id: UUID) -> Row | None:
     """The agent, which nobody else changes until the transaction ends; None when it has just been deleted."""
     await rows(connection, "SELECT 1 FROM agent_configurations WHERE id = :id FOR UPDATE", id=agent_id)
-    found = await row(connection, f"{SELECT} WHERE a.id = :id", id=agent_id)
-    return found and _plain(found)
+    return await get(connection, agent_id)
 
 
 async def add(

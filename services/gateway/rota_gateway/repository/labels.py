@@ -6,18 +6,28 @@ from uuid import UUID
 
 from rota_gateway.repository.connection import Connection, Row, rows, run
 
-# Of each kind the table, by which names are looked up.
-TABLES = {"mcp_server": "mcp_servers", "agent": "agent_configurations", "job": "scheduled_jobs"}
+# Of each kind the table, and of what its objects are called by; as domain.applying calls a budget.
+TABLES = {
+    "calendar": ("calendars", "o.name"),
+    "mcp_server": ("mcp_servers", "o.name"),
+    "agent": ("agent_configurations", "o.name"),
+    "job": ("scheduled_jobs", "o.name"),
+    "budget": (
+        "budgets",
+        """o.period || coalesce(
+            ' of job ' || (SELECT j.name FROM scheduled_jobs j WHERE j.id = o.job_id), ' of agent ' || o.agent_name, '')""",
+    ),
+}
 
 
 async def of_owner(connection: Connection, context_id: UUID, owner: str) -> list[Row]:
     """Kind and name of all that the owner has in the context, and that is still there."""
     parts = [
         f"""
-        SELECT l.kind, o.id, o.name FROM owner_labels l JOIN {table} o ON o.id = l.object_id
+        SELECT l.kind, o.id, {name} AS name FROM owner_labels l JOIN {table} o ON o.id = l.object_id
         WHERE l.kind = '{kind}' AND l.context_id = :context_id AND l.owner = :owner
         """
-        for kind, table in TABLES.items()
+        for kind, (table, name) in TABLES.items()
     ]
     return await rows(
         connection, f"{' UNION ALL '.join(parts)} ORDER BY name", context_id=context_id, owner=owner
@@ -49,11 +59,16 @@ async def forget(connection: Connection, kind: str, object_id: UUID) -> None:
     )
 
 
-async def ids(connection: Connection, context_id: UUID, kind: str) -> dict[str, UUID]:
-    """The objects of the context's own by their names, held until the transaction ends."""
+async def ids(connection: Connection, context_id: UUID, kind: str, *, hold: bool) -> dict[str, UUID]:
+    """The objects of the context's own by their names.
+
+    Those that are held until the transaction ends are only those that the user may change.
+    """
+    table, name = TABLES[kind]
+    holding = "FOR UPDATE OF o" if hold else ""
     found = await rows(
         connection,
-        f"SELECT id, name FROM {TABLES[kind]} WHERE context_id = :context_id ORDER BY id FOR UPDATE",
+        f"SELECT o.id, {name} AS name FROM {table} o WHERE o.context_id = :context_id ORDER BY o.id {holding}",
         context_id=context_id,
     )
     return {one["name"]: one["id"] for one in found}
