@@ -12,7 +12,6 @@ from rota_contracts.codec import decode_outcomes
 from rota_contracts.events import JobCompleted, JobPaused
 from rota_store import Connection, Database
 from rota_ticker import metrics
-from rota_ticker.desk import Desk
 from rota_ticker.domain.accounting import CANCELLED
 from rota_ticker.domain.attempts import budget_reason, ending_reason, pause_reason, retry_delay, streaks
 from rota_ticker.domain.changes import replan
@@ -20,6 +19,7 @@ from rota_ticker.domain.jobs import Decision, Standing
 from rota_ticker.domain.leaps import Leap, Look, after, leap_between
 from rota_ticker.domain.planning import decide
 from rota_ticker.domain.requests import admit
+from rota_ticker.lookahead import NOBODY, LookingAhead
 from rota_ticker.news import News
 from rota_ticker.repository import (
     admission,
@@ -37,10 +37,9 @@ log = logs.logger(__name__)
 
 # What a ticker has committed it says at once; after this, somebody else does.
 UNPUBLISHED_AFTER = timedelta(seconds=5)
-NOBODY = Standing()
 
 
-class Ticker(Desk):
+class Ticker(LookingAhead):
     """Several may run at once: rows are claimed, never owned."""
 
     def __init__(

@@ -11,6 +11,7 @@ from rota_chassis.lifecycle import Lifetime, health_served, periodically
 from rota_contracts.streams import DEAD_LETTERS, JOBS, RUNS, TICKER_COMPLETIONS
 from rota_store import is_transient, opened
 from rota_ticker.handlers import Ticker
+from rota_ticker.lookahead import AHEAD
 from rota_ticker.presence import Presence, watch
 from rota_ticker.settings import TickerSettings
 
@@ -76,11 +77,10 @@ async def wiring(settings: TickerSettings, lifetime: Lifetime) -> AsyncIterator[
 EXPIRY_SECONDS = 10
 # When another ticker holds what is due.
 CONTENTION_SECONDS = 0.005
-AWAKE_SECONDS = 0.002
 
 
 async def keep_time(ticker: Ticker, poll_seconds: float, stopping: asyncio.Event) -> None:
-    """Fires what is due, then sleeps until the next due instant, a hint or the poll."""
+    """Fires what is due, then sleeps until a moment before the next due instant, a hint or the poll."""
     while not stopping.is_set():
         ticker.wake.clear()
         try:
@@ -88,7 +88,7 @@ async def keep_time(ticker: Ticker, poll_seconds: float, stopping: asyncio.Event
         except Exception as error:  # noqa: BLE001  the edge of the loop: told, then tried again
             log.warning("the clock stumbled", action="clock_failed", error=repr(error))
             patience = min(1.0, poll_seconds)
-        await _sleep(patience, ticker.wake, stopping, is_due_then=patience < poll_seconds)
+        await _sleep(patience, ticker.wake, stopping)
 
 
 async def keep_reconciled(
@@ -101,7 +101,7 @@ async def keep_reconciled(
             await ticker.reconcile()
         except Exception as error:  # noqa: BLE001  the edge of the loop: told, then tried again
             log.warning("nothing was reconciled", action="reconcile_failed", error=repr(error))
-        await _sleep(seconds, lease_over, stopping, is_due_then=False)
+        await _sleep(seconds, lease_over, stopping)
 
 
 async def work(ticker: Ticker, at_most: float) -> float:
@@ -119,25 +119,24 @@ async def work(ticker: Ticker, at_most: float) -> float:
         did += await ticker.take_resumptions()
     if glance.is_waiting:
         did += await ticker.admit_waiting()
+    if did > fired:
+        return 0
     if glance.patience is None:
-        return 0 if did > fired else at_most
+        return at_most
     until_due = glance.patience.total_seconds()
     if until_due <= 0:
         return 0 if did else CONTENTION_SECONDS
-    return 0 if did > fired else min(at_most, until_due)
+    ahead = AHEAD.total_seconds()
+    if until_due > ahead:
+        return min(at_most, until_due - ahead)
+    return 0 if await ticker.fire_ahead() else until_due
 
 
-async def _sleep(seconds: float, wake: asyncio.Event, stopping: asyncio.Event, *, is_due_then: bool) -> None:
+async def _sleep(seconds: float, wake: asyncio.Event, stopping: asyncio.Event) -> None:
     """Until the time is over, somebody wakes the ticker, or the service stops."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + seconds
-    # The loop's timers go by whole milliseconds: where it matters, the last ones are waited for awake.
-    awake = AWAKE_SECONDS if is_due_then else 0
     waits = [asyncio.create_task(wake.wait()), asyncio.create_task(stopping.wait())]
     try:
-        await asyncio.wait(waits, timeout=max(0.0, seconds - awake), return_when=asyncio.FIRST_COMPLETED)
-        while awake and loop.time() < until and not (wake.is_set() or stopping.is_set()):  # noqa: ASYNC110
-            await asyncio.sleep(0)
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for wait in waits:
             wait.cancel()

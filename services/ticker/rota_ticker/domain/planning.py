@@ -27,6 +27,20 @@ def decide(job: Job, timer: Timer, now: datetime, standing: Standing) -> Decisio
         return unplannable(job, timer, error)
 
 
+def foreseen(job: Job, timer: Timer, instant: datetime, standing: Standing) -> Decision | None:
+    """What will be decided at an instant that has almost come, where nothing can turn it any more.
+
+    None where it may still turn out otherwise: what is open may end until then, what is left out has its row
+    only once it is past.
+    """
+    if standing.is_open or timer.planned_generation != job.generation:
+        return None
+    decision = decide(job, timer, instant, standing)
+    rows = decision.occurrences
+    is_one_run = len(rows) == 1 and rows[0].disposition is None and rows[0].effective_at == instant
+    return decision if is_one_run else None
+
+
 def _punctual(job: Job, timer: Timer, now: datetime, standing: Standing) -> Decision | None:
     """The usual case: one instant, on time, with nothing left out before it."""
     clockwork, instant = job.clockwork, timer.next_run_at

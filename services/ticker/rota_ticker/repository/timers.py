@@ -1,6 +1,6 @@
 """How far each job is accounted for, and when it is due next."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -27,6 +27,16 @@ LATE = f"""
     FROM job_timers t JOIN scheduled_jobs j ON j.id = t.job_id
     WHERE t.wake_at <= statement_timestamp() - CAST(:late AS interval)
     ORDER BY t.wake_at, t.turn LIMIT :limit
+    FOR UPDATE OF t SKIP LOCKED
+"""
+
+# What is due next, all of one instant; each row with that instant for its clock.
+SOON = f"""
+    SELECT {JOB}, {TIMER}, t.wake_at
+    FROM job_timers t JOIN scheduled_jobs j ON j.id = t.job_id
+    WHERE t.wake_at = (SELECT min(wake_at) FROM job_timers WHERE wake_at > statement_timestamp())
+      AND t.wake_at <= statement_timestamp() + CAST(:ahead AS interval)
+    ORDER BY t.turn LIMIT :limit
     FOR UPDATE OF t SKIP LOCKED
 """
 LATE_AFTER = timedelta(seconds=10)
@@ -140,6 +150,15 @@ async def due(connection: Connection, limit: int) -> list[Due]:
     if not rows:
         share = max(1, limit // LATE_SHARE)
         rows = await connection.fetch(LATE, {"limit": share, "late": LATE_AFTER})
+    return _due(rows)
+
+
+async def soon(connection: Connection, limit: int, ahead: timedelta) -> list[Due]:
+    """As `due`, for the next instant that comes within `ahead`, as if it had come."""
+    return _due(await connection.fetch(SOON, {"limit": limit, "ahead": ahead}))
+
+
+def _due(rows: Iterable[Any]) -> list[Due]:
     return [Due(job_of(row), Timer(*row[JOB_COLUMNS:-1]), row[-1]) for row in rows]
 
 
