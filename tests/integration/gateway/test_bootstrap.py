@@ -101,6 +101,14 @@ async def test_a_new_bootstrap_key_replaces_the_old_one(
     assert digest(old) != digest(new)
 
 
+async def test_a_start_lets_its_administrator_in_again(environment: pytest.MonkeyPatch, world: World) -> None:
+    """Whoever starts the system is not locked out of it."""
+    await seed(world)
+    await world.sql("UPDATE users SET is_admin = false, is_enabled = false")
+    await seed(world)
+    assert await world.value("SELECT is_admin AND is_enabled FROM users") is True
+
+
 async def test_a_key_for_a_hosted_model_changes_the_shipped_agents(
     environment: pytest.MonkeyPatch, world: World
 ) -> None:

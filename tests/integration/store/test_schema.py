@@ -239,6 +239,21 @@ async def test_a_tenant_sees_only_itself_in_every_table(world: World) -> None:
         assert seen == [1, 1, 0, 2, 0], table
 
 
+async def test_who_is_no_member_any_more_sees_nothing_in_any_table(world: World) -> None:
+    gateway = world.database("gateway")
+    ada, context, job = await a_tenant(world)
+    await fill(world, context, job)
+    # What is theirs is the context's too.
+    for column in ("agent_execution_results.user_id", "scheduled_jobs.owner_id"):
+        table, _, name = column.partition(".")
+        await world.sql(f"UPDATE {table} SET {name} = :ada", ada=ada)
+    seen = {table: await count(gateway, table, ada) for table in TENANT_TABLES}
+    assert set(seen.values()) == {1}, seen
+    await world.sql("DELETE FROM memberships WHERE user_id = :ada", ada=ada)
+    seen = {table: await count(gateway, table, ada) for table in TENANT_TABLES}
+    assert set(seen.values()) == {0}, seen
+
+
 async def test_a_transaction_leaves_no_user_behind_in_its_connection(world: World) -> None:
     gateway = Database(world.environment("gateway")["ROTA_POSTGRES_URL"], application="test", pool_size=1)
     ada, *_ = await a_tenant(world)
