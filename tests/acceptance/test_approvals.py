@@ -1,4 +1,4 @@
-"""One approval, on the embedded model: it asks, a person changes what it says, and that is said."""
+"""One approval, on the embedded model: it asks, an operator changes what it says, and that is said."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ JOB = {
 }
 
 
-async def test_the_embedded_model_asks_and_goes_on_when_a_person_has_decided(up: RotaUp) -> None:
+async def test_the_embedded_model_asks_and_goes_on_when_an_operator_has_decided(up: RotaUp) -> None:
     async with up.api() as api:
         context = (await api.post("/contexts", json={"name": "Garden"})).json()["id"]
         made = await api.post("/agents", json={**AGENT, "context_id": context})
@@ -43,8 +43,14 @@ async def test_the_embedded_model_asks_and_goes_on_when_a_person_has_decided(up:
         (action,) = await eventually(waiting, seconds=30, what="the call that waits")
         assert (action["tool_name"], action["arguments"].keys() >= {"title"}) == ("send_notification", True)
         said = {"title": "The beds are dry", "message": "Water them."}
-        decided = await api.post(f"/approvals/{action['id']}/approve", json={"arguments": said})
-        assert decided.status_code == 200, decided.text
+        ann = (await api.post("/users", json={"email": "ann@example.org"})).json()["id"]
+        key = (await api.post(f"/users/{ann}/api-keys", json={"name": "first"})).json()["key"]
+        async with up.api(key) as operator:
+            for role, status in (("editor", 403), ("operator", 200)):
+                await api.put(f"/contexts/{context}/members/ann@example.org", json={"role": role})
+                decided = await operator.post(f"/approvals/{action['id']}/approve", json={"arguments": said})
+                assert decided.status_code == status, decided.text
+        assert decided.json()["decided_by"] == ann
         again = await api.post(f"/approvals/{action['id']}/deny", json={})
         assert again.status_code == 409
         done = await eventually(lambda: ended("success"), seconds=90, what="the end of the run")

@@ -133,9 +133,9 @@ class RotaUp:
         return False
 
     @contextlib.asynccontextmanager
-    async def api(self) -> AsyncIterator[httpx2.AsyncClient]:
-        """As a machine with the first key."""
-        headers = {"Authorization": f"Bearer {self.api_key}"}
+    async def api(self, key: str | None = None) -> AsyncIterator[httpx2.AsyncClient]:
+        """As a machine with that key, or the first one."""
+        headers = {"Authorization": f"Bearer {key or self.api_key}"}
         async with httpx2.AsyncClient(base_url=f"{self.url}/api/v1", headers=headers, timeout=30) as client:
             yield client
 
