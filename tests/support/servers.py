@@ -1,8 +1,5 @@
 """The servers of a test session."""
 
-import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -11,15 +8,15 @@ from typing import Self
 from rota_cli.local.nats import NatsServer
 from rota_cli.local.postgres import PostgresServer
 from tests.support.clocked import ClockedPostgres
+from tests.support.databases import Databases
 
 SERVICES = ("gateway", "ticker", "executor", "results", "notifier")
-TEMPLATE = "rota_template"
 PASSWORD = "a-password-for-tests"
 CREDENTIAL_KEY = "dGhpcnR5LXR3byBieXRlcyBvZiBhIHRlc3Qga2V5ISE="
 
 
 class Servers:
-    """Real NATS and PostgreSQL on ports of their own, and a migrated template database."""
+    """Real NATS and PostgreSQL on ports of their own, and databases with the schema."""
 
     nats: NatsServer
     postgres: PostgresServer
@@ -43,12 +40,12 @@ class Servers:
             self.nats = NatsServer(directory / "nats")
             kind = ClockedPostgres if clocked else PostgresServer
             self.postgres = kind(directory / "postgres", settings=settings)
+        self.databases = Databases(self.postgres)
 
     def __enter__(self) -> Self:
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda server: server.start(), (self.nats, self.postgres)))
-        self.postgres.create_database(TEMPLATE)
-        migrate(self.postgres.admin_url(TEMPLATE))
+        self.databases.prepare()
         for service in SERVICES:
             self.postgres.set_password(f"rota_{service}", PASSWORD)
         return self
@@ -70,10 +67,3 @@ class Servers:
             "ROTA_LOG_FORMAT": "json",
             **({"ROTA_CREDENTIAL_KEYS": CREDENTIAL_KEY} if service in {"gateway", "executor"} else {}),
         }
-
-
-def migrate(url: str) -> None:
-    environment = {**os.environ, "ROTA_POSTGRES_URL": url}
-    subprocess.run(
-        [sys.executable, "-m", "rota_migrations", "upgrade"], env=environment, check=True, capture_output=True
-    )

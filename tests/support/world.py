@@ -12,7 +12,7 @@ from nats.aio.client import Client
 
 from rota_bus import Bus
 from rota_store import Database
-from tests.support.servers import TEMPLATE, Servers
+from tests.support.servers import Servers
 
 
 class World:
@@ -26,8 +26,7 @@ class World:
     @classmethod
     @contextlib.asynccontextmanager
     async def created(cls, servers: Servers) -> AsyncIterator["World"]:
-        name = f"test_{uuid4().hex[:12]}"
-        servers.postgres.create_database(name, template=TEMPLATE)
+        name = servers.databases.take()
         admin = await nats.connect(servers.nats.url, nkeys_seed_str=servers.nats.seed("admin"))
         await delete_streams(admin)
         world = cls(servers, name, admin)
@@ -37,7 +36,7 @@ class World:
             await world._closing.aclose()
             await world._owner.close()
             await admin.close()
-            servers.postgres.drop_database(name)
+            await servers.databases.give_back(name)
 
     def environment(self, service: str) -> dict[str, str]:
         return self.servers.environment(service, self.name)

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from nats.js.api import RawStreamMsg
 
 from rota_bus import Bus
 from rota_chassis.lifecycle import Lifetime
@@ -29,6 +30,9 @@ class Stage:
         self.ticker = ticker
         self.context_id: UUID
         self.job_id: UUID
+        # The messages of the stream so far, by number: none of them changes.
+        self._heard: dict[int, RawStreamMsg] = {}
+        self._stream_created: datetime | None = None
 
     def environment(self, **variables: str) -> dict[str, str]:
         return {**self.world.environment("executor"), "EXECUTOR_PLUGINS": PLUGINS, **variables}
@@ -113,11 +117,16 @@ class Stage:
     async def said(self, name: str) -> list[Any]:
         """All events of that name in the stream, in order."""
         stream = self.world.nats_admin.jetstream()
-        count = (await stream.stream_info("JOBS")).state.messages
-        messages = [await stream.get_msg("JOBS", sequence) for sequence in range(1, count + 1)]
+        info = await stream.stream_info("JOBS")
+        if info.created != self._stream_created:  # a test has deleted it, and all its messages
+            self._stream_created, self._heard = info.created, {}
+        numbers = range(1, info.state.messages + 1)
+        for number in numbers:
+            if number not in self._heard:
+                self._heard[number] = await stream.get_msg("JOBS", number)
         return [
             decode(message.subject or "", message.data or b"", message.headers)
-            for message in messages
+            for message in map(self._heard.__getitem__, numbers)
             if (message.subject or "").startswith(f"{name}.")
         ]
 
