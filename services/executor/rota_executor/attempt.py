@@ -8,6 +8,7 @@ from typing import Literal
 
 from rota_bus import Delivery
 from rota_contracts.events import JobCompleted, JobDue
+from rota_contracts.values import ModelUsage
 from rota_executor.domain import Record
 from rota_executor.errors import CancelledRunError, LeaseLostError
 from rota_executor.lease import Lease
@@ -27,6 +28,8 @@ class Attempt:
         self.started_at = started_at
         self.claimed = claimed
         self.record = Record()
+        # What is written of `record.model_usage`.
+        self.kept_usage: list[ModelUsage] = []
         self.completed: JobCompleted | None = None
         self.gone: Literal["lease_lost", "released"] | None = None
         # Why a person or the ledger wants the run ended.

@@ -37,6 +37,7 @@ from rota_executor.progress import Progress
 from rota_executor.repository import Repository
 from rota_executor.resumption import Resumption
 from rota_executor.spending import Budgets, Spending
+from rota_executor.tally import Tally
 
 log = logs.logger(__name__)
 
@@ -53,6 +54,7 @@ class Runs:
         outbox: Outbox,
         progress: Progress,
         budgets: Budgets,
+        tally: Tally,
         *,
         max_losses: int,
     ) -> None:
@@ -62,6 +64,7 @@ class Runs:
         self._outbox = outbox
         self._progress = progress
         self._budgets = budgets
+        self._tally = tally
         self._max_losses = max_losses
 
     def start(self, attempt: Attempt, agents: "asyncio.Task[LoadedAgents] | None") -> None:
@@ -78,6 +81,7 @@ class Runs:
             attempt.hand_over()
         # Also waits for the outcomes of others that are being written.
         await self._finished([*unfinished, *self._leases.held()], FLUSH_SECONDS)
+        await self._keep_spent(unfinished)
         # A run that does not end keeps its lease: nobody else may begin while it goes on.
         await self._release([attempt for attempt in unfinished if attempt.task and attempt.task.done()])
         try:
@@ -89,6 +93,14 @@ class Runs:
         except Exception as error:  # noqa: BLE001  the process ends; its lease then does, a little later
             log.warning("the lease was not given back", action="leave_failed", error=repr(error))
         return len(unfinished)
+
+    async def _keep_spent(self, attempts: list[Attempt]) -> None:
+        """Of those that go on elsewhere: nobody says it after."""
+        try:
+            async with asyncio.timeout(FLUSH_SECONDS):
+                await self._tally.keep_of(attempts)
+        except Exception as error:  # noqa: BLE001  the process ends; what they spent lately is not known then
+            log.warning("what was spent could not be kept", action="keep_spent_failed", error=repr(error))
 
     async def _release(self, attempts: list[Attempt]) -> None:
         try:

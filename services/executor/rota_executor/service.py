@@ -40,9 +40,11 @@ from rota_executor.repository.notebooks import Notebooks
 from rota_executor.repository.notices import NoticesRepository
 from rota_executor.repository.offers import Offers
 from rota_executor.repository.retention import RETENTION
+from rota_executor.repository.spent import SpentRepository
 from rota_executor.runs import Runs
 from rota_executor.settings import ExecutorSettings
 from rota_executor.spending import Budgets
+from rota_executor.tally import KEEP_SECONDS, Tally
 from rota_store import Database, keep_retention, opened
 from rota_vault import Vault, keys_of
 
@@ -102,7 +104,8 @@ async def _running(
     outbox = Outbox(repository, bus.publish, sweep_age_seconds=settings.sweep_seconds)
     progress = Progress(bus)
     budgets = Budgets(BudgetsRepository(database), bus.hint)
-    runs = Runs(runtime, repository, leases, outbox, progress, budgets, max_losses=settings.max_losses)
+    tally = Tally(SpentRepository(database), leases)
+    runs = Runs(runtime, repository, leases, outbox, progress, budgets, tally, max_losses=settings.max_losses)
     handlers = Handlers(repository, leases, runs, bus.publish)
     drained = asyncio.Event()
     keep_retention(lifetime, database, RETENTION, days=settings.retention_days)
@@ -123,6 +126,9 @@ async def _running(
         lifetime.spawn(
             periodically(budgets.free, seconds=settings.sweep_seconds, stopping=drained, name="reservations"),
             "reservations",
+        ),
+        lifetime.spawn(
+            periodically(tally.keep, seconds=KEEP_SECONDS, stopping=drained, name="spending"), "spending"
         ),
         lifetime.spawn(outbox.writing(), "outcomes"),
         lifetime.spawn(outbox.publishing(), "publications"),

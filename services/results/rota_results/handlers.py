@@ -81,10 +81,15 @@ class Recorder:
         return len(results)
 
     async def sweep(self) -> int:
-        """Records outcomes whose event never came and announces what was not; how many."""
+        """Records outcomes whose event never came and announces what was not; how many.
+
+        With what attempts spent that never came to an outcome.
+        """
         announced = await self._announce(await self._repository.unannounced())
         now = await self._repository.now()
         since = min(self._swept_until or now - MEMORY, now - OVERLAP)  # also when the clock was set back
+        if spent := await self._repository.spend_of_lost(now - MEMORY):
+            log.info("attempts without an outcome had spent something", action="lost_spending", rows=spent)
         payloads = await self._repository.unrecorded(since)
         outcomes, problems = decode_outcomes(payloads)
         for problem in problems:

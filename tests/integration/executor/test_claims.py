@@ -21,10 +21,12 @@ from rota_executor.progress import Progress
 from rota_executor.repository import Repository
 from rota_executor.repository.budgets import BudgetsRepository
 from rota_executor.repository.mcp import McpRepository
+from rota_executor.repository.spent import SpentRepository
 from rota_executor.runs import Runs
 from rota_executor.service import registry_of
 from rota_executor.settings import ExecutorSettings
 from rota_executor.spending import Budgets
+from rota_executor.tally import Tally
 from tests.integration.executor.conftest import Stage
 from tests.support.eventually import eventually
 from tests.support.toolkit import a_network, surroundings
@@ -46,8 +48,9 @@ async def handling(stage: Stage) -> AsyncIterator[tuple[Handlers, Subscription]]
         registry, McpServers(a_network(), {}), McpRepository(stage.world.database("executor"))
     )
     budgets = Budgets(BudgetsRepository(stage.world.database("executor")), bus.hint)
+    tally = Tally(SpentRepository(stage.world.database("executor")), leases)
     runs = Runs(
-        Runtime(toolboxes, models, 5), repository, leases, outbox, Progress(bus), budgets, max_losses=3
+        Runtime(toolboxes, models, 5), repository, leases, outbox, Progress(bus), budgets, tally, max_losses=3
     )
     subscription = await bus.subscribe(EXECUTOR, slots=10)
     yield Handlers(repository, leases, runs, bus.publish), subscription

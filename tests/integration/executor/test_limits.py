@@ -14,6 +14,7 @@ from rota_executor.adapters.metering import Meter
 from rota_executor.adapters.models import Models, ModelServers
 from rota_executor.adapters.registry import Registry
 from rota_executor.agent import Agent, Limits
+from rota_executor.domain import Record
 from rota_executor.errors import LimitReachedError
 from rota_executor.spending import Spending
 from tests.integration.executor import toolbox
@@ -160,7 +161,7 @@ async def test_who_has_spent_more_than_allowed_makes_not_even_a_call_that_is_fre
         fallback_models=["scripted:noop"],
         limits=limits,
     )
-    meter = Meter(agent, Models(registry, ModelServers()), Spending(nobody, nobody, []))
+    meter = Meter(agent, Models(registry, ModelServers()), Spending(nobody, nobody, []), Record())
     parameters, model = ModelRequestParameters(), scripted.model("noop")
     async with meter.call("paid:noop", model, [], None, parameters) as call:
         call.usage = RequestUsage(input_tokens=5_000)

@@ -91,6 +91,9 @@ run_attempts = Table(
     Column("checkpoint", Text),
     # What the run leaves to those of its job that come after it, where the job wants that: JSON.
     Column("carried", Text),
+    # What it has spent while it goes on, by model, and when that was written.
+    Column("spent", JSONB),
+    instant("spent_at"),
     PrimaryKeyConstraint("run_id", "attempt"),
     one_of("state", "running", "released", "ended"),
     CheckConstraint(
@@ -103,6 +106,12 @@ run_attempts = Table(
         "job_id",
         text("ended_at DESC"),
         postgresql_where=text("carried IS NOT NULL"),
+    ),
+    # Of those that go on, or never ended.
+    Index(
+        "ix_run_attempts_spent_at",
+        "spent_at",
+        postgresql_where=text("spent IS NOT NULL AND state <> 'ended'"),
     ),
     # For sweeps over what ended lately, and for what is old.
     Index("ix_run_attempts_ended_at", "ended_at", postgresql_where=text("state = 'ended'")),

@@ -23,6 +23,7 @@ from rota_executor.adapters import limits, sizes
 from rota_executor.adapters.models import Models
 from rota_executor.agent import Agent
 from rota_executor.budgets import Share
+from rota_executor.domain import Record
 from rota_executor.spending import NOTHING, Spending
 from rota_prices import Price
 
@@ -63,11 +64,16 @@ class Call:
 class Meter:
     """Of one attempt; `before` is what the run had spent when it parked."""
 
-    def __init__(self, agent: Agent, models: Models, spending: Spending) -> None:
-        """Raises InvalidConfigurationError: money is limited, and nobody knows what a model costs."""
+    def __init__(self, agent: Agent, models: Models, spending: Spending, record: Record) -> None:
+        """What it counts is in the record with each call.
+
+        Raises InvalidConfigurationError: money is limited, and nobody knows what a model costs.
+
+        """
         self._limits = agent.limits
         self._models = models
         self._spending = spending
+        self._record = record
         self._prices = models.prices([agent.model, *agent.fallback_models])
         self._spent: dict[str, ModelUsage] = {}
         # What calls on their way may cost: a run may make several at once.
@@ -191,6 +197,7 @@ class Meter:
             cost_usd=known.cost_usd if cost is None else (known.cost_usd or Decimal(0)) + cost,
             unpriced_requests=known.unpriced_requests + (cost is None),
         )
+        self._record.model_usage = self.spent
         self.answered = name
         return Share(usage.total_tokens, cost or Decimal(0))
 

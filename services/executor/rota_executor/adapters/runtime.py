@@ -59,7 +59,7 @@ class Runtime:
             record.transcript.add(entry("system", agent.system_prompt))
         model: Model | None = None
         try:
-            meter = Meter(agent, self.models, spending)
+            meter = Meter(agent, self.models, spending, record)
             model, left_out = await self.models.model(
                 agent.model, agent.fallback_models, metered=meter.metered
             )

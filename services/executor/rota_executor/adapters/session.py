@@ -82,7 +82,6 @@ class Session:
             cost_usd=self.meter.cost_usd,
             unpriced_requests=self.meter.unpriced_requests,
         )
-        self.record.model_usage = self.meter.spent
 
     def note_model(self) -> None:
         """Keeps which of the configured models answered."""

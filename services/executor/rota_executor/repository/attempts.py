@@ -69,11 +69,11 @@ _LEASE = "clock_timestamp() + make_interval(secs => :lease_seconds)"
 _RENEWED = f"lease_until = {_LEASE}, changed_xid = pg_current_xact_id()"
 _GOES_ON = "ended_at IS NULL AND lease_until > clock_timestamp()"
 # Nobody ends the lease before what was written with this row locked is committed.
-_HELD = f"held AS (SELECT id FROM executors WHERE id = :executor AND {_GOES_ON} FOR KEY SHARE)"
+HELD = f"held AS (SELECT id FROM executors WHERE id = :executor AND {_GOES_ON} FOR KEY SHARE)"
 # An attempt that runs under the lease, while the lease goes on.
-_RUNNING = "a.state = 'running' AND a.executor = :executor AND EXISTS (SELECT 1 FROM held)"
+RUNNING = "a.state = 'running' AND a.executor = :executor AND EXISTS (SELECT 1 FROM held)"
 _END = f"""
-    WITH {_HELD}, ended AS (
+    WITH {HELD}, ended AS (
         UPDATE run_attempts a
         SET state = 'ended', ended_at = clock_timestamp(),
             outcome = CAST(d.outcome AS jsonb), transcript = CAST(d.transcript AS jsonb),
@@ -81,7 +81,7 @@ _END = f"""
         FROM unnest(CAST(:run_ids AS uuid[]), CAST(:attempts AS int[]), CAST(:outcomes AS text[]),
                     CAST(:transcripts AS text[]), CAST(:checkpoints AS text[]), CAST(:carried AS text[]))
             AS d(run_id, attempt, outcome, transcript, checkpoint, carried)
-        WHERE a.run_id = d.run_id AND a.attempt = d.attempt AND {_RUNNING}
+        WHERE a.run_id = d.run_id AND a.attempt = d.attempt AND {RUNNING}
         RETURNING a.run_id, a.attempt
     )
     INSERT INTO unpublished_outcomes (run_id, attempt) SELECT run_id, attempt FROM ended
@@ -278,13 +278,13 @@ class Repository:
         """
         rows = await self._database.fetch(
             f"""
-            WITH {_HELD}
+            WITH {HELD}
             INSERT INTO tool_effects (run_id, attempt, call_id, context_id, tool_name, state, arguments)
             SELECT a.run_id, a.attempt,
                    CAST(:call_id AS text) || '/' || (SELECT count(*) FROM tool_effects e WHERE e.run_id = a.run_id),
                    a.context_id, :tool_name, 'started', CAST(:arguments AS jsonb)
             FROM run_attempts a
-            WHERE a.run_id = :run_id AND a.attempt = :attempt AND {_RUNNING}
+            WHERE a.run_id = :run_id AND a.attempt = :attempt AND {RUNNING}
             RETURNING call_id
             """,
             {
@@ -323,10 +323,10 @@ class Repository:
         """Hands unfinished attempts over: the ticker may dispatch their runs again at once."""
         return await self._database.execute(
             f"""
-            WITH {_HELD}
+            WITH {HELD}
             UPDATE run_attempts a SET state = 'released'
             FROM {_ATTEMPTS}
-            WHERE a.run_id = d.run_id AND a.attempt = d.attempt AND {_RUNNING}
+            WHERE a.run_id = d.run_id AND a.attempt = d.attempt AND {RUNNING}
             """,
             {**_arrays(keys), "executor": executor},
         )

@@ -12,7 +12,7 @@ from rota_contracts.events import JobCompleted
 from rota_contracts.values import PendingAction, RunStatus
 from rota_results import domain
 from rota_results.repository.usage import RETENTION as FORGET_USAGE
-from rota_results.repository.usage import spend
+from rota_results.repository.usage import spend, spend_of_lost
 from rota_store import Connection, Database
 
 # A result of a deleted context is dropped with it; of a deleted job it stays, without the reference.
@@ -264,6 +264,10 @@ class Repository:
         rows = await self._database.fetch("SELECT clock_timestamp()")
         moment: datetime = rows[0][0]
         return moment
+
+    async def spend_of_lost(self, since: datetime) -> int:
+        """Adds what attempts without an outcome have spent since then; how many rows."""
+        return await spend_of_lost(self._database, since, MAX_SWEPT)
 
     async def unrecorded(self, since: datetime) -> list[bytes]:
         """The payloads of final outcomes since then that have no result."""
