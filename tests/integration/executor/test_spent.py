@@ -1,4 +1,4 @@
-"""What attempts spend that never come to an outcome: known as far as it was written down, and counted once."""
+"""What attempts spend that never come to an outcome: known as far as it was written down, counted once."""
 
 import asyncio
 import json

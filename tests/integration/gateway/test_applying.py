@@ -87,6 +87,9 @@ async def test_what_a_document_leaves_out_has_its_default_but_a_pause_stays(pers
     assert (await person.get(f"/jobs/{job['id']}"))["status"] == "active"
 
 
+DISK = {"name": "Disk", "cron_expression": "@daily", "tool": "machine_disk", "arguments": {"path": "/"}}
+
+
 async def test_all_that_is_wrong_is_named_at_its_place_and_nothing_is_made(
     person: Person, world: World
 ) -> None:
@@ -97,13 +100,14 @@ async def test_all_that_is_wrong_is_named_at_its_place_and_nothing_is_made(
             {**GARDENER, "tools": [{"tool_name": "nothing"}]},
             {**GARDENER, "name": "Well", "tools": []},
         ],
-        "jobs": [MORNING, {**EVENING, "calendars": ["holidays"]}],
+        "jobs": [MORNING, {**EVENING, "calendars": ["holidays"]}, {**DISK, "continuity": "last_outcome"}],
     }
     problem = await person.post(f"/contexts/{context}/apply", document, status=422)
     assert [error["field"] for error in problem["errors"]] == [
         "mcp_servers[0].command",
         "agents[0].tools[0].tool_name",
         "jobs[1].calendars",
+        "jobs[2].continuity",
     ]
     assert await counts(world) == (0, 0, 0, 0)
     twice = {"jobs": [MORNING, MORNING]}

@@ -95,6 +95,16 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
     ({}, {"tool": "machine_disk", "arguments": []}, "arguments", "dictionary"),
     ({}, {"tool": "machine_disk", "arguments": {"path": "\x00"}}, "arguments", "control characters"),
     ({}, {"tool": "machine_disk", "agent_name": "watchman"}, "agent_name", "leave one of the two out"),
+    (
+        {},
+        {"tool": "machine_disk", "approval_expiry_seconds": 600},
+        "approval_expiry_seconds",
+        "set it to null",
+    ),
+    ({}, {"tool": "machine_disk", "approval_expiry_action": "fail"}, "approval_expiry_action", "no effect"),
+    ({}, {"tool": "machine_disk", "continuity": "last_outcome"}, "continuity", "set it to 'none'"),
+    ({}, {"tool": "machine_disk", "continuity_outcomes": 6}, "continuity_outcomes", "set it to 5"),
+    ({}, {"tool": "machine_disk", "continuity_max_chars": 9_000}, "continuity_max_chars", "set it to 20000"),
     ({}, {"arguments": {"path": "/"}}, "arguments", "for a tool"),
     ({}, {"skill_prompt": ""}, "skill_prompt", "unless the job calls a tool"),
     ({}, {"excluded_instants": []}, "excluded_instants", "no such field"),
@@ -231,6 +241,17 @@ async def test_a_job_may_call_a_tool_instead_of_an_agent(person: Person, world: 
     assert (refused.status_code, fields) == (422, {"arguments", "skill_prompt"})
     agent: dict[str, Any] = {"tool": None, "arguments": {}, "skill_prompt": "Say something."}
     assert (await person.http.patch(f"/api/v1/jobs/{job['id']}", json=agent)).status_code == 200
+
+
+async def test_what_only_an_agent_heeds_is_taken_from_a_job_before_it_calls_a_tool(person: Person) -> None:
+    patience = {"approval_expiry_seconds": 600, "continuity": "conversation"}
+    job = await person.job(await person.context(), **patience)
+    path, tool = f"/api/v1/jobs/{job['id']}", {"tool": "machine_disk", "arguments": {"path": "/"}}
+    refused = await person.http.patch(path, json=tool)
+    fields = [error["field"] for error in refused.json()["errors"]]
+    assert (refused.status_code, fields) == (422, ["continuity", "approval_expiry_seconds"])
+    without = {"approval_expiry_seconds": None, "continuity": "none"}
+    assert (await person.http.patch(path, json={**tool, **without})).status_code == 200
 
 
 async def test_enabling_says_what_becomes_of_the_pause(person: Person, world: World) -> None:

@@ -32,6 +32,14 @@ SCHEDULE_FIELDS = frozenset(
 )
 
 
+# What only agents heed, and what it is where nobody says: a tool alone asks nobody and recalls nothing.
+OF_AGENTS: Mapping[str, Any] = {
+    "continuity": "none",
+    "continuity_outcomes": 5,
+    "continuity_max_chars": 20_000,
+    "approval_expiry_seconds": None,
+    "approval_expiry_action": None,
+}
 EXCLUSIONS = {"excluded_dates": "dates", "calendars": "calendars"}
 
 
@@ -61,6 +69,8 @@ def problems(definition: Mapping[str, Any], around: Surroundings, changed: Colle
         found += _backoff(definition)
     if {"tool", "arguments", "skill_prompt"} & set(changed):
         found += _tool(definition, around)
+    if definition["tool"] is not None:
+        found += _without_agent(definition, changed)
     if "calendars" in changed:
         found += [
             Problem("calendars", f"there is no calendar {name!r} in this context; see its list of calendars")
@@ -137,6 +147,16 @@ def _tool(definition: Mapping[str, Any], around: Surroundings) -> Iterator[Probl
         yield Problem("tool", f"there is no tool {name!r}; there are: {known}")
     else:
         yield from argument_problems(name, around.tools[name], definition["arguments"])
+
+
+def _without_agent(definition: Mapping[str, Any], changed: Collection[str]) -> Iterator[Problem]:
+    """What would never have an effect is a mistake of whoever says it."""
+    for field, default in OF_AGENTS.items():
+        if definition[field] != default and not {field, "tool"}.isdisjoint(changed):
+            remedy = "null" if default is None else repr(default)
+            yield Problem(
+                field, f"has no effect where the job calls a tool: leave it out, or set it to {remedy}"
+            )
 
 
 def argument_problems(tool: str, schema: dict[str, Any], arguments: Mapping[str, Any]) -> Iterator[Problem]:
