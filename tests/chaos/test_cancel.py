@@ -82,8 +82,8 @@ async def test_a_queued_run_never_begins(system: System) -> None:
     assert len(await executions_of(system, context, at_least=1)) == 1
 
 
-async def test_a_run_that_waits_for_its_retry_ends_with_a_result(system: System) -> None:
-    """Cancelled in the backoff after its first failure, it ran: the record and the bell say who ended it."""
+async def a_waiting_retry(system: System) -> tuple[UUID, UUID]:
+    """A context and the id of its run, which failed once and is tried again in an hour."""
     context = await system.many_jobs(1, model="scripted:fail", retries=3, backoff_seconds=3600)
     await system.make_due(context)
 
@@ -97,6 +97,32 @@ async def test_a_run_that_waits_for_its_retry_ends_with_a_result(system: System)
 
     await eventually(waits, seconds=60, what="the retry to wait")
     [run_id] = await runs_of(system, context)
+    return context, run_id
+
+
+async def test_a_run_that_waits_for_its_retry_when_its_job_is_deleted_ends_with_a_result(
+    system: System,
+) -> None:
+    """It ran: what became of it is on record under the name of the job, and says why it was not tried on."""
+    context, run_id = await a_waiting_retry(system)
+    [job] = await system.world.sql("SELECT id, name FROM scheduled_jobs WHERE context_id = :c", c=context)
+    assert (await system.api.delete(f"/api/v1/jobs/{job.id}")).status_code == 204
+    await system.world.sql("UPDATE occurrences SET not_before = now() WHERE run_id = :r", r=run_id)
+    run = await system.a_result(str(run_id))
+    assert (run["status"], run["error_kind"], run["attempt"]) == ("error", "cancelled", 2)
+    assert "the job was deleted" in run["error_message"]
+    assert (run["job_name"], run["job_id"]) == (job.name, None)
+
+    async def ended() -> bool:
+        [row] = await system.world.sql("SELECT * FROM occurrences WHERE context_id = :c", c=context)
+        return (row.disposition, row.reason_code) == ("ran", "cancelled")
+
+    await eventually(ended, seconds=60, what="the end of the occurrence")
+
+
+async def test_a_run_that_waits_for_its_retry_ends_with_a_result(system: System) -> None:
+    """Cancelled in the backoff after its first failure, it ran: the record and the bell say who ended it."""
+    context, run_id = await a_waiting_retry(system)
     await cancel(system, run_id)
     run = await system.a_result(str(run_id))
     assert (run["status"], run["error_kind"], run["attempt"]) == ("error", "cancelled", 2)

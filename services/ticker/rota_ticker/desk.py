@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -111,9 +112,20 @@ class Desk:
             news.jobs |= await jobs.by_id(connection, list(unknown))
         news.runs += [run for run in runs if run.job_id in news.jobs]
         if gone := [run for run in runs if run.job_id not in news.jobs]:
-            reasons = {(run.run_id, run.scheduled_for): "the job was deleted" for run in gone}
+            await self._without_jobs(connection, gone, news)
+
+    async def _without_jobs(self, connection: Connection, runs: Sequence[Dispatched], news: News) -> None:
+        """Closes what never ran; what did ends as a run: an executor finds it cancelled, and writes that."""
+        begun = [run for run in runs if run.attempt > 1]
+        if begun:
+            news.remembered |= await jobs.remembered(connection, [run.run_id for run in begun])
+            # The prompt that is remembered says already what was added to the job's.
+            news.runs += [replace(run, prompt_context="", stands_for=1, first_instant=None) for run in begun]
+            news.cancelled += await ledger.cancel(connection, _deleted(begun))
+        if len(begun) < len(runs):
+            fresh = _deleted(run for run in runs if run.attempt == 1)
             news.closed += await ledger.close(
-                connection, reasons, "suppressed", "job_deleted", state="dispatched"
+                connection, fresh, "suppressed", "job_deleted", state="dispatched"
             )
 
     async def _tell(self, news: News) -> None:
@@ -133,6 +145,10 @@ class Desk:
             log.warning("occurrences wait for NATS", action="dispatch_waits", error=str(error))
             await admission.check_soon(self._database, [(run.run_id, run.scheduled_for) for run in news.runs])
         _log(news)
+
+
+def _deleted(runs: Iterable[Dispatched]) -> dict[ledger.Key, str]:
+    return {(run.run_id, run.scheduled_for): "the job was deleted" for run in runs}
 
 
 def _log(news: News) -> None:

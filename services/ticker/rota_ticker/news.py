@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from rota_contracts.events import Event, JobClosed, JobDue, JobPaused, RunStopping
+from rota_contracts.events import Event, JobClosed, JobDue, JobPaused, JobSnapshot, RunStopping
 from rota_ticker.domain.attempts import Dispatched, due_event
 from rota_ticker.domain.jobs import Job, Occurrence
 from rota_ticker.repository.ledger import Cancelled, Closed
@@ -14,6 +14,8 @@ class News:
     """`jobs` are definitions that were read on the way: events carry a snapshot of them."""
 
     jobs: dict[UUID, Job] = field(default_factory=dict)
+    # By run: what is known of jobs that were deleted.
+    remembered: dict[UUID, JobSnapshot] = field(default_factory=dict)
     entered: list[Occurrence] = field(default_factory=list)
     runs: list[Dispatched] = field(default_factory=list)
     closed: list[Closed] = field(default_factory=list)
@@ -26,7 +28,10 @@ class News:
 
     def dispatches(self) -> list[JobDue]:
         """What is to run: the ledger says it again while nobody begins it."""
-        return [due_event(run, self.jobs[run.job_id]) for run in self.runs]
+        return [
+            due_event(run, self.remembered.get(run.run_id) or self.jobs[run.job_id].snapshot())
+            for run in self.runs
+        ]
 
     def lasting(self) -> list[Event]:
         """What nobody would ask the ledger for: to be kept until it is said."""

@@ -9,6 +9,7 @@ import pytest
 
 from rota_contracts.events import JobClosed, JobPaused
 from rota_ticker.handlers import Ticker
+from tests.support.attempts import an_ended_attempt
 from tests.support.completions import a_completion
 from tests.support.eventually import eventually
 from tests.support.ticking import a_request, a_ticker, dues, ledger, make_due, said
@@ -305,6 +306,38 @@ async def test_no_context_ever_has_more_runs_than_it_may_whoever_admits_and_comp
     await asyncio.gather(*(work(ticker) for ticker in tickers))
     assert most == 4
     assert len(await ledger(world, disposition="ran")) == 60
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_what_had_begun_before_its_job_was_deleted_is_ended_by_an_executor(
+    world: World, *, is_known: bool
+) -> None:
+    """As a run, with its result; an executor that vanished may have left nothing to tell of the job."""
+    ticker = await a_ticker(world)
+    context = await world.a_context()
+    job = await world.a_job(context, max_retries=1)
+    retry = await a_waiting_run(world, job, attempt=2, failures=1)
+    fresh = await a_waiting_run(world, await world.a_job(context))
+    if is_known:
+        first = a_completion(context, job, run_id=retry, status="error", final=False, error_kind="tool_error")
+        await an_ended_attempt(world, first)
+    await world.sql("DELETE FROM scheduled_jobs")
+    await ticker.admit_waiting()
+    reason = "the job was deleted"
+    [row] = await ledger(world, run_id=retry)
+    assert (row.state, row.attempt, row.cancel_reason) == ("dispatched", 2, reason)
+    [row] = await ledger(world, run_id=fresh)
+    assert (row.disposition, row.reason_code, row.reason) == ("suppressed", "job_deleted", reason)
+    [due] = await dues(world)
+    known = (
+        ("Morning check", "orchestrator", "Look.", "* * * * *") if is_known else ("a deleted job", "", "", "")
+    )
+    told = (due.job.name, due.job.agent_name, due.job.skill_prompt, due.job.cron_expression)
+    assert (due.run_id, due.attempt, told) == (retry, 2, known)
+    await finish(world, ticker, retry, status="error", error_kind="cancelled", error_message=reason)
+    [row] = await ledger(world, run_id=retry)
+    assert (row.disposition, row.reason_code, row.reason) == ("ran", "cancelled", f"cancelled: {reason}")
+    assert [event.run_id for event in await said(world) if isinstance(event, JobClosed)] == [fresh]
 
 
 @pytest.mark.parametrize("state_before", ["queued", "dispatched"])

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from rota_contracts.events import JobCompleted, JobDue
+from rota_contracts.events import JobCompleted, JobDue, JobSnapshot
 from rota_schedule import effective
-from rota_ticker.domain.jobs import Backoff, Job
+from rota_ticker.domain.jobs import Backoff
 
 ORIGIN = datetime(2000, 1, 1, tzinfo=UTC)
 MILLION = 1_000_000
@@ -34,7 +34,7 @@ class Dispatched:
     resumes: int | None
 
 
-def due_event(run: Dispatched, job: Job) -> JobDue:
+def due_event(run: Dispatched, job: JobSnapshot) -> JobDue:
     """The event that dispatches a run."""
     return JobDue(
         run_id=run.run_id,
@@ -44,7 +44,7 @@ def due_event(run: Dispatched, job: Job) -> JobDue:
         scheduled_for=run.scheduled_for,
         effective_at=run.effective_at,
         trigger=run.trigger,  # type: ignore[arg-type]  # a constraint of the table
-        job=job.snapshot(),
+        job=job,
         failures=run.failures,
         losses=run.losses,
         instants=run.stands_for,

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from rota_contracts.events import JobSnapshot
 from rota_store import Connection, Row
 from rota_ticker.domain.jobs import Clockwork, Job, Revision
 
@@ -28,6 +29,18 @@ CHANGED = f"""
 
 BY_ID = f"SELECT {JOB} FROM scheduled_jobs j WHERE j.id = ANY (CAST(:job_ids AS uuid[]))"
 
+# Of a deleted job, what an earlier attempt of the run said of it.
+REMEMBERED = """
+    SELECT DISTINCT ON (u.run_id) u.run_id,
+           coalesce(a.outcome ->> 'job_name', a.spent ->> 'job_name', 'a deleted job'),
+           coalesce(a.outcome ->> 'agent_name', a.spent ->> 'agent_name', ''),
+           coalesce(a.outcome ->> 'prompt', ''), coalesce(a.outcome ->> 'cron_expression', ''),
+           a.outcome ->> 'tool', CAST(a.outcome ->> 'owner_id' AS uuid)
+    FROM unnest(CAST(:run_ids AS uuid[])) AS u (run_id)
+    LEFT JOIN run_attempts a ON a.run_id = u.run_id AND (a.outcome IS NOT NULL OR a.spent IS NOT NULL)
+    ORDER BY u.run_id, a.attempt DESC NULLS LAST
+"""
+
 REVISIONS = """
     SELECT r.job_id, r.generation, r.valid_from, r.valid_until, r.definition
     FROM unnest(CAST(:job_ids AS uuid[]), CAST(:generations AS bigint[])) AS u (job_id, generation)
@@ -47,6 +60,25 @@ async def changed(connection: Connection, since: str, limit: int) -> tuple[list[
 async def by_id(connection: Connection, job_ids: Sequence[UUID]) -> dict[UUID, Job]:
     """Those of the jobs that are still there."""
     return {row[0]: job_of(row) for row in await connection.fetch(BY_ID, {"job_ids": list(job_ids)})}
+
+
+async def remembered(connection: Connection, run_ids: Sequence[UUID]) -> dict[UUID, JobSnapshot]:
+    """Of each run enough of its job to say how it ended; not to run it."""
+    return {
+        row[0]: JobSnapshot(
+            name=row[1],
+            agent_name=row[2],
+            skill_prompt=row[3],
+            cron_expression=row[4],
+            timezone="UTC",
+            timeout_seconds=1,
+            max_retries=0,
+            generation=1,
+            tool=row[5],
+            owner_id=row[6],
+        )
+        for row in await connection.fetch(REMEMBERED, {"run_ids": list(run_ids)})
+    }
 
 
 async def revisions(connection: Connection, since: Sequence[tuple[UUID, int]]) -> dict[UUID, list[Revision]]:
