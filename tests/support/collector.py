@@ -16,13 +16,17 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 @dataclass(frozen=True)
 class Span:
-    """Ids are hexadecimal; `text` is all that it holds, for looking whether something stands in it."""
+    """Ids are hexadecimal; `began` in nanoseconds since 1970.
+
+    `text` is all that it holds, for looking whether something stands in it.
+    """
 
     name: str
     service: str
     trace_id: str
     span_id: str
     parent_id: str
+    began: int
     is_error: bool
     attributes: dict[str, Any]
     text: str
@@ -52,6 +56,7 @@ def _span(span: Any, service: str) -> Span:
         trace_id=span.trace_id.hex(),
         span_id=span.span_id.hex(),
         parent_id=span.parent_span_id.hex(),
+        began=span.start_time_unix_nano,
         is_error=span.status.code == 2,
         attributes={one.key: _value(one.value) for one in span.attributes},
         text=str(span),

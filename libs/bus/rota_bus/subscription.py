@@ -10,6 +10,7 @@ import json
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
+from datetime import datetime
 
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
@@ -53,6 +54,14 @@ class Delivery:
     def traceparent(self) -> str:
         """The trace that it belongs to (W3C Trace Context); empty where it says none."""
         return headers_of(self.frame).get("traceparent", "")
+
+    @property
+    def said_at(self) -> datetime | None:
+        """When it was said, by the clock of who did (CloudEvents); None where it does not say."""
+        try:
+            return datetime.fromisoformat(headers_of(self.frame).get("ce-time", ""))
+        except ValueError:
+            return None
 
     @property
     def max_failures(self) -> int:

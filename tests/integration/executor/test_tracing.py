@@ -44,8 +44,10 @@ async def test_the_run_its_agent_and_each_call_are_spans_of_the_trace_that_made_
     assert {span.trace_id for span in receiver.spans} == {due.trace_id.hex}
     assert {span.service for span in receiver.spans} == {"rota-executor"}
     [run] = receiver.named("run")
-    assert run.parent_id  # the span in which the ticker said that it is due
-    assert run.parent_id not in {span.span_id for span in receiver.spans}
+    [said] = receiver.named("job.due")
+    assert (said.parent_id, said.span_id) == ("", run.parent_id)
+    assert said.began <= run.began <= said.began + 60 * 10**9
+    assert said.attributes["rota.run_id"] == str(due.run_id)
     assert run.attributes["rota.run_id"] == str(due.run_id)
     assert run.attributes["rota.attempt"] == 1
     assert not run.is_error
@@ -58,6 +60,23 @@ async def test_the_run_its_agent_and_each_call_are_spans_of_the_trace_that_made_
     [tool] = receiver.named("execute_tool")
     assert tool.attributes["gen_ai.tool.name"] == "recorded"
     assert receiver.headers[0]["x-team"] == "rota"
+
+
+async def test_each_span_but_the_root_of_each_attempt_has_its_parent(
+    stage: Stage, receiver: Collector
+) -> None:
+    await stage.an_agent("scripted:fail", tools=LINKS)
+    async with stage.executor(OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url):
+        due = await stage.due(max_retries=1)
+        await stage.completed(due)
+        await stage.world.sql("UPDATE occurrences SET attempt = 2 WHERE run_id = :r", r=due.run_id)
+        await stage.completed(await stage.due(run_id=due.run_id, attempt=2, max_retries=1))
+    known = {span.span_id for span in receiver.spans}
+    roots = [span for span in receiver.spans if span.parent_id not in known]
+    assert [(span.name, span.parent_id, span.trace_id) for span in roots] == [
+        ("job.due", "", due.trace_id.hex)
+    ] * 2
+    assert [span.attributes["rota.attempt"] for span in roots] == [1, 2]
 
 
 async def test_no_word_of_what_was_asked_or_said_is_in_a_span(stage: Stage, receiver: Collector) -> None:
@@ -113,7 +132,7 @@ async def test_an_error_is_told_by_its_kind_alone(stage: Stage, receiver: Collec
     await ran(stage, receiver)
     [run] = receiver.named("run")
     assert (run.is_error, run.attributes["error.type"]) == (True, "model_error")
-    assert all(span.is_error for span in receiver.spans)
+    assert [span.name for span in receiver.spans if not span.is_error] == ["job.due"]
     assert "the script says no" not in "".join(span.text for span in receiver.spans)
 
 

@@ -4,13 +4,17 @@ What was asked and said is redacted before it comes here; errors come as whoever
 their traces: a provider's repeats what it was sent. Imported only where spans are made.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from datetime import datetime
 from typing import Any
 
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import Status
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import SpanContext, SpanKind, Status
 
 from rota_executor.adapters.failures import without_keys
 
@@ -21,6 +25,27 @@ hiding: ContextVar[Callable[[str], str]] = ContextVar("hiding", default=str)
 class RedactingProcessor(BatchSpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         super().on_end(redacted(span, hiding.get()))
+
+
+def way_here(
+    said: SpanContext, at: datetime | None, about: Mapping[str, str | int], to: Resource
+) -> ReadableSpan:
+    """The root of a trace: from when the ticker said that a run is due until an executor begins it.
+
+    The ticker gives it its id, and is spared to send it: nothing is in its way at the instant.
+    """
+    now = time.time_ns()
+    return ReadableSpan(
+        name="job.due",
+        context=said,
+        resource=to,
+        attributes=about,
+        kind=SpanKind.PRODUCER,
+        # By another clock.
+        start_time=min(now, int(at.timestamp() * 1e9)) if at else now,
+        end_time=now,
+        instrumentation_scope=InstrumentationScope(__name__),
+    )
 
 
 def redacted(span: ReadableSpan, hidden: Callable[[str], str]) -> ReadableSpan:

@@ -14,7 +14,7 @@ from rota_contracts.events import JobDue
 from rota_executor.domain import ids
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace import SpanProcessor
 
 SERVICE = "rota-executor"
 # How long the last spans may take on their way when the process ends.
@@ -24,14 +24,18 @@ FLUSH_MILLISECONDS = 3_000
 class Tracing:
     """`capabilities` are what the agent runtime is given, so that it makes its spans."""
 
-    def __init__(self, provider: "TracerProvider | None" = None, *, with_content: bool = False) -> None:
-        self._provider = provider
+    def __init__(self, processor: "SpanProcessor | None" = None, *, with_content: bool = False) -> None:
+        self._processor = processor
         self.capabilities: Sequence[Any] = ()
-        if provider is not None:
-            from pydantic_ai.capabilities import Instrumentation  # noqa: PLC0415  only who traces needs it
+        if processor is not None:
+            from opentelemetry.sdk.resources import Resource  # noqa: PLC0415  only who traces needs it
+            from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415  as above
+            from pydantic_ai.capabilities import Instrumentation  # noqa: PLC0415  as above
             from pydantic_ai.models.instrumented import InstrumentationSettings  # noqa: PLC0415  as above
 
-            settings = InstrumentationSettings(tracer_provider=provider, include_content=with_content)
+            self._provider = TracerProvider(resource=Resource.create({"service.name": SERVICE}))
+            self._provider.add_span_processor(processor)
+            settings = InstrumentationSettings(tracer_provider=self._provider, include_content=with_content)
             self.capabilities = (Instrumentation(settings=settings),)
 
     @contextlib.contextmanager
@@ -40,7 +44,7 @@ class Tracing:
 
         `hidden` is in none of them.
         """
-        if self._provider is None:
+        if self._processor is None:
             yield
             return
         from opentelemetry import trace  # noqa: PLC0415  as above
@@ -48,11 +52,14 @@ class Tracing:
             TraceContextTextMapPropagator,
         )
 
-        from rota_executor.adapters.spans import hiding  # noqa: PLC0415  as above
+        from rota_executor.adapters.spans import hiding, way_here  # noqa: PLC0415  as above
 
         before = hiding.set(hidden)
         parent = TraceContextTextMapPropagator().extract({"traceparent": delivery.traceparent})
         about = {f"rota.{name}": value for name, value in ids(event).items()}
+        said = trace.get_current_span(parent).get_span_context()
+        if said.is_valid:
+            self._processor.on_end(way_here(said, delivery.said_at, about, self._provider.resource))
         try:
             with self._provider.get_tracer(SERVICE).start_as_current_span(
                 "run",
@@ -78,20 +85,18 @@ async def traced(endpoint: str | None, headers: str | None, *, with_content: boo
     if endpoint is None:
         yield Tracing()
         return
-    provider = await asyncio.to_thread(_provider, endpoint, headers, with_content=with_content)
+    processor = await asyncio.to_thread(_sending, endpoint, headers, with_content=with_content)
     try:
-        yield Tracing(provider, with_content=with_content)
+        yield Tracing(processor, with_content=with_content)
     finally:
-        await asyncio.to_thread(provider.force_flush, FLUSH_MILLISECONDS)
-        await asyncio.to_thread(provider.shutdown)
+        await asyncio.to_thread(processor.force_flush, FLUSH_MILLISECONDS)
+        await asyncio.to_thread(processor.shutdown)
 
 
-def _provider(endpoint: str, headers: str | None, *, with_content: bool) -> "TracerProvider":
+def _sending(endpoint: str, headers: str | None, *, with_content: bool) -> "SpanProcessor":
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415  as above
         OTLPSpanExporter,
     )
-    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415  as above
-    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415  as above
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415  as above
     from opentelemetry.util.re import parse_env_headers  # noqa: PLC0415  as above
 
@@ -100,7 +105,5 @@ def _provider(endpoint: str, headers: str | None, *, with_content: bool) -> "Tra
     exporter = OTLPSpanExporter(
         endpoint=f"{endpoint.rstrip('/')}/v1/traces", headers=parse_env_headers(headers or "", liberal=True)
     )
-    provider = TracerProvider(resource=Resource.create({"service.name": SERVICE}))
     # Without content no error says more than its type.
-    provider.add_span_processor((RedactingProcessor if with_content else BatchSpanProcessor)(exporter))
-    return provider
+    return (RedactingProcessor if with_content else BatchSpanProcessor)(exporter)
