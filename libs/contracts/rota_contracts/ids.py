@@ -1,5 +1,6 @@
 """Identities that two processes must agree on without talking to each other."""
 
+import functools
 from datetime import UTC, datetime
 from uuid import UUID, uuid5
 
@@ -32,6 +33,7 @@ def _text(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat(timespec="microseconds")
 
 
+@functools.lru_cache(maxsize=4096)  # who claims an attempt asks again when it ends
 def session_id_for(run_id: UUID, attempt: int) -> UUID:
     """The id of the conversation of one attempt; overlapping runs never share one."""
     return uuid5(run_id, f"session/{attempt}")

@@ -146,15 +146,13 @@ class Runs:
             return
         metrics.ATTEMPTS.labels(outcome.status).inc()
         metrics.DURATION.observe(duration.total_seconds())
-        # What went well is told by the outcome itself.
-        tell = log.info if outcome.status == "error" else log.debug
-        tell(
-            "the attempt ended",
-            action="ended",
-            status=outcome.status,
-            error_kind=outcome.error_kind,
-            duration_ms=attempt.completed.execution_duration_ms,
-        )
+        if outcome.status == "error":  # what went well is told by the outcome itself
+            log.info(
+                "the attempt failed",
+                action="ended",
+                error_kind=outcome.error_kind,
+                duration_ms=attempt.completed.execution_duration_ms,
+            )
 
     async def _outcome(self, attempt: Attempt, agents: "asyncio.Task[LoadedAgents] | None") -> Outcome:
         try:

@@ -42,8 +42,9 @@ class Recorder:
             return 0
         batch = uuid4()
         recorded = await self._repository.record(final, batch, spending)
-        for event in final:
-            self._tell(event, stored=event.run_id in recorded)
+        for event in final:  # what went well is told by the row itself
+            if event.status == "error" and event.run_id in recorded:
+                _tell_error(event)
         for status, count in Counter(event.status for event in final if event.run_id in recorded).items():
             RECORDED.labels(status).inc(count)
         if recorded:
@@ -51,20 +52,6 @@ class Recorder:
                 {batch: [_unannounced(event) for event in final if event.run_id in recorded]}
             )
         return len(recorded)
-
-    def _tell(self, event: JobCompleted, *, stored: bool) -> None:
-        # What went well is told by the row itself.
-        tell = log.info if event.status == "error" and stored else log.debug
-        tell(
-            "a result is stored" if stored else "nothing new to store",
-            action="recorded" if stored else "record_known",
-            run_id=str(event.run_id),
-            job_id=str(event.job_id),
-            context_id=str(event.context_id),
-            attempt=event.attempt,
-            status=event.status,
-            error_kind=event.error_kind,
-        )
 
     async def _announce(self, batches: Mapping[UUID, Sequence[Unannounced]]) -> int:
         """Publishes result.recorded, and approval.requested where actions wait; how many results."""
@@ -118,6 +105,18 @@ class Recorder:
                 error=type(error).__name__,
             )
             return 0
+
+
+def _tell_error(event: JobCompleted) -> None:
+    log.info(
+        "the result of a failed run is stored",
+        action="recorded",
+        run_id=str(event.run_id),
+        job_id=str(event.job_id),
+        context_id=str(event.context_id),
+        attempt=event.attempt,
+        error_kind=event.error_kind,
+    )
 
 
 def _unannounced(event: JobCompleted) -> Unannounced:
