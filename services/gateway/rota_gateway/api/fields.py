@@ -99,7 +99,7 @@ def is_email(value: str) -> bool:
 def _email(value: str) -> str:
     """Two spellings of an address are one person's."""
     if not is_email(value):
-        raise ValueError("is no email address")
+        raise ValueError("is no email address: write it as name@example.com")
     return value.lower()
 
 

@@ -36,7 +36,7 @@ def target_problem(channel: str | None, target: str | None) -> str | None:
         return None if target is None else "needs a notification_channel"
     if target is None:
         return "is missing: a channel needs a target"
-    return None if is_email(target) else "is no email address"
+    return None if is_email(target) else "is no email address: write it as name@example.com"
 
 
 def _each_once(names: list[str]) -> list[str]:
