@@ -243,6 +243,14 @@ async def test_a_job_may_call_a_tool_instead_of_an_agent(person: Person, world: 
     assert (await person.http.patch(f"/api/v1/jobs/{job['id']}", json=agent)).status_code == 200
 
 
+async def test_a_job_that_calls_a_tool_is_told_nothing_for_one_run(person: Person) -> None:
+    tool = {"tool": "machine_disk", "arguments": {"path": "/"}}
+    job = await person.job(await person.context(), **tool)
+    problem = await person.post(f"/jobs/{job['id']}/run", {"prompt_context": "only today"}, status=422)
+    assert [error["field"] for error in problem["errors"]] == ["prompt_context"]
+    await person.post(f"/jobs/{job['id']}/run", {"prompt_context": ""}, status=202)
+
+
 async def test_what_only_an_agent_heeds_is_taken_from_a_job_before_it_calls_a_tool(person: Person) -> None:
     patience = {"approval_expiry_seconds": 600, "continuity": "conversation"}
     job = await person.job(await person.context(), **patience)

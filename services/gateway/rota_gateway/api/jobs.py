@@ -189,6 +189,11 @@ async def run_job(
     job, now = await _row(unit, job_id), await clock.now(unit.connection)
     if is_paused(job, now):
         raise ConflictError(f"The job {job['name']!r} is paused{_why_paused(job)}. Enable it to run it.")
+    prompt_context = request.prompt_context if request else ""
+    if prompt_context and job["tool"] is not None:
+        raise InvalidError(
+            [FieldError("prompt_context", "has no effect where the job calls a tool: leave it out")]
+        )
     run_id, user_id = uuid4(), unit.caller.id
     await jobs.request_run(
         unit.connection,
@@ -196,7 +201,7 @@ async def run_job(
         job_id=job_id,
         context_id=context_id,
         user_id=user_id,
-        prompt_context=request.prompt_context if request else "",
+        prompt_context=prompt_context,
     )
     unit.events.append(
         RunRequested(context_id=context_id, job_id=job_id, run_id=run_id, requested_by=user_id)
