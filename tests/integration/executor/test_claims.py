@@ -13,6 +13,7 @@ from rota_executor.adapters.mcp import McpServers
 from rota_executor.adapters.models import Models, ModelServers
 from rota_executor.adapters.runtime import Runtime
 from rota_executor.adapters.toolbox import Toolboxes
+from rota_executor.attempt import Attempt
 from rota_executor.deadline import Terms
 from rota_executor.handlers import Handlers
 from rota_executor.leases import Leases
@@ -180,12 +181,20 @@ async def test_starts_are_announced(stage: Stage) -> None:
 async def test_the_start_of_a_run_that_has_ended_already_is_not_announced(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    announce, announced = Handlers._announce, asyncio.Event()
+
+    async def after_the_end(self: Handlers, attempts: list[Attempt]) -> None:
+        async def is_over() -> bool:
+            return all(attempt.completed for attempt in attempts)
+
+        await eventually(is_over, what="the end of the run")
+        await announce(self, attempts)
+        announced.set()
+
+    monkeypatch.setattr(Handlers, "_announce", after_the_end)
     await stage.an_agent("scripted:noop")
     async with stage.executor():
-        # The first run of a process loads the agent runtime, which takes a while.
-        await stage.completed(await stage.due())
-        monkeypatch.setattr("rota_executor.handlers.ANNOUNCE_AFTER_SECONDS", 2)
         due = await stage.due()
         await stage.completed(due)
-        await asyncio.sleep(2.2)
+        await asyncio.wait_for(announced.wait(), 15)
     assert due.run_id not in {event.run_id for event in await stage.said("job.started")}

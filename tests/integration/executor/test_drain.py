@@ -52,7 +52,7 @@ async def test_an_idle_executor_stops_at_once(stage: Stage, tmp_path: Path) -> N
     async with process(stage, log) as running:
         await eventually(is_up, what="the start")
         running.send_signal(signal.SIGTERM)
-        await eventually(lambda: exited(running), seconds=5, what="the end of the process")
+        await eventually(lambda: exited(running), what="the end of the process")
         assert running.returncode == 0
         assert '"action":"stopped"' in log.read_text()
 
@@ -85,7 +85,7 @@ async def test_an_executor_that_still_waits_for_nats_stops_at_once(stage: Stage,
     async with process(stage, log, ROTA_NATS_URL="nats://127.0.0.1:1") as running:
         await eventually(is_waiting, what="the start")
         running.send_signal(signal.SIGTERM)
-        await eventually(lambda: exited(running), seconds=5, what="the end of the process")
+        await eventually(lambda: exited(running), what="the end of the process")
 
 
 async def test_settings_that_cannot_be_used_are_all_named_at_start(stage: Stage, tmp_path: Path) -> None:

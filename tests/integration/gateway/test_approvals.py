@@ -81,7 +81,7 @@ async def test_the_ticker_hears_of_it_where_the_job_is_known(
 
     await ticker_bus.listen("approval.decided.*.*", hear)
     await person.post(f"/approvals/{action}/approve", status=200)
-    told = json.loads(await asyncio.wait_for(heard.get(), 5))
+    told = json.loads(await asyncio.wait_for(heard.get(), 15))
     assert (ApprovalDecided.NAME, told["run_id"]) == ("approval.decided", str(run_id))
 
 

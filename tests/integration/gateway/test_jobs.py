@@ -38,12 +38,12 @@ async def test_a_created_job_is_hinted_to_the_ticker(person: Person, ticker_bus:
 
     await ticker_bus.listen("job.changed.*.*", hear)
     job = await person.job(await person.context())
-    created = await asyncio.wait_for(heard.get(), 5)
+    created = await asyncio.wait_for(heard.get(), 15)
     assert (str(created.job_id), created.change, created.generation) == (job["id"], "created", 1)
     await person.http.patch(f"/api/v1/jobs/{job['id']}", json={"timeout_seconds": 60})
-    assert (await asyncio.wait_for(heard.get(), 5)).generation == 2
+    assert (await asyncio.wait_for(heard.get(), 15)).generation == 2
     await person.http.delete(f"/api/v1/jobs/{job['id']}")
-    assert (await asyncio.wait_for(heard.get(), 5)).change == "deleted"
+    assert (await asyncio.wait_for(heard.get(), 15)).change == "deleted"
 
 
 async def test_a_name_is_trimmed_and_may_have_letters_of_any_script(person: Person) -> None:
@@ -133,7 +133,7 @@ async def test_run_now_stores_a_request_and_publishes_it(person: Person, world: 
 
     await ticker.listen("run.requested.*.*", hear)
     run_id = (await person.post(f"/jobs/{job['id']}/run", status=202))["run_id"]
-    event = decode_payload(RunRequested.TYPE, await asyncio.wait_for(heard.get(), 5))
+    event = decode_payload(RunRequested.TYPE, await asyncio.wait_for(heard.get(), 15))
     assert isinstance(event, RunRequested)
     assert (str(event.run_id), event.requested_by) == (run_id, person.id)
     assert await world.value("SELECT job_id FROM run_requests WHERE run_id = :id", id=UUID(run_id)) == UUID(

@@ -33,7 +33,7 @@ async def test_a_backfill_asks_for_each_instant_once(person: Person, world: Worl
     run_ids = (await person.post(path, WEEK, status=202))["run_ids"]
     instants = [datetime(2026, 1, day, 7, 30, tzinfo=UTC) for day in (5, 7, 8, 9)]
     assert run_ids == [str(backfill_run_id_for(UUID(job["id"]), instant)) for instant in instants]
-    event = decode_payload(RunRequested.TYPE, await asyncio.wait_for(heard.get(), 5))
+    event = decode_payload(RunRequested.TYPE, await asyncio.wait_for(heard.get(), 15))
     assert isinstance(event, RunRequested)
     assert str(event.run_id) in run_ids
     assert (await person.post(path, WEEK, status=202))["run_ids"] == run_ids
@@ -120,7 +120,7 @@ async def test_a_run_is_cancelled_where_the_ledger_has_it_or_by_its_request(
     in_ledger = await world.an_occurrence(UUID(job["id"]), state="queued", scheduled_for=at)
     answer = await person.post(f"/runs/{in_ledger}/cancel", {"reason": "too late "}, status=202)
     assert answer == {"run_id": str(in_ledger)}
-    event = decode_payload(RunCancel.TYPE, await asyncio.wait_for(heard.get(), 5))
+    event = decode_payload(RunCancel.TYPE, await asyncio.wait_for(heard.get(), 15))
     assert isinstance(event, RunCancel)
     assert (event.run_id, event.requested_by) == (in_ledger, person.id)
     await person.post(f"/runs/{in_ledger}/cancel", {"reason": "again"}, status=202)
@@ -160,7 +160,7 @@ async def test_a_dry_run_is_asked_for_also_while_the_job_is_paused(
     asked = await person.post(f"/jobs/{job['id']}/dry-run", status=202)
     [row] = await world.sql("SELECT run_id, trigger, overlap_policy, prompt_context FROM run_requests")
     assert tuple(row) == (UUID(asked["run_id"]), "dry_run", "allow", "")
-    event = decode_payload(RunRequested.TYPE, await asyncio.wait_for(heard.get(), 5))
+    event = decode_payload(RunRequested.TYPE, await asyncio.wait_for(heard.get(), 15))
     assert isinstance(event, RunRequested)
     assert str(event.run_id) == asked["run_id"]
 

@@ -101,7 +101,7 @@ async def test_a_retry_is_dispatched_when_its_backoff_is_over_and_nothing_spins_
     async def dispatched() -> bool:
         return bool(await world.value("SELECT state = 'dispatched' FROM occurrences"))
 
-    await eventually(dispatched, seconds=5, what="the retry, long before the next poll")
+    await eventually(dispatched, seconds=30, what="the retry, long before the next poll")
     stopping.set()
     await clock
     assert rounds < 20

@@ -77,8 +77,8 @@ async def test_the_end_of_the_hub_ends_the_waiting() -> None:
         waiting = asyncio.create_task(listener.take(60))
         await asyncio.sleep(0)
         hub.close()
-        assert await asyncio.wait_for(waiting, 1) == []
-        await asyncio.wait_for(hub.pause(60), 1)
+        assert await asyncio.wait_for(waiting, 15) == []
+        await asyncio.wait_for(hub.pause(60), 15)
 
 
 def a_job(**changes: Any) -> dict[str, Any]:
