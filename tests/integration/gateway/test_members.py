@@ -181,6 +181,23 @@ async def test_what_somebody_listens_to_ends_with_their_membership(
         assert await anext(heard) == {"event": "job.changed", "context_id": own, "id": job["id"]}
 
 
+async def test_who_leaves_is_written_down_too(person: Person, other: Person) -> None:
+    context = await person.context()
+    await put(person, context, other.id, "owner")
+    await removed(other, context, other.id)
+    [last, *_] = (await person.get("/access-changes", context_id=context))["items"]
+    them = await email(other)
+    assert (last["email"], last["old"], last["new"], last["changed_by"]) == (them, "owner", None, them)
+
+
+async def test_an_address_that_is_none_is_refused(person: Person) -> None:
+    context = await person.context()
+    for method in ("PUT", "DELETE"):
+        path = f"/api/v1/contexts/{context}/members/a%00b"
+        answer = await person.http.request(method, path, json={"role": "viewer"} if method == "PUT" else None)
+        assert answer.status_code == 404, answer.text
+
+
 async def test_who_decided_on_a_role_is_written_down_and_read_by_members(
     person: Person, other: Person, world: World
 ) -> None:

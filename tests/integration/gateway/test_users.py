@@ -74,6 +74,28 @@ async def test_who_is_disabled_is_not_let_in_by_key_session_or_link(served: Serv
     assert (await (await served.client()).post("/sign-in", data={"token": link})).status_code == 403
 
 
+async def test_what_began_while_somebody_was_shut_out_is_gone_when_they_are_let_in(
+    served: Served, admin: Person
+) -> None:
+    ann = await served.person()
+    link = (await ann.post("/sign-in-links"))["url"].partition("token=")[2]
+    # As if the request for it had been under way.
+    await served.world.sql("UPDATE users SET is_enabled = false WHERE id = :id", id=ann.id)
+    await changed(admin, str(ann.id), {"is_enabled": True})
+    assert (await (await served.client()).post("/sign-in", data={"token": link})).status_code == 403
+    # Nothing is taken from who was let in all along.
+    link = (await ann.post("/sign-in-links"))["url"].partition("token=")[2]
+    await changed(admin, str(ann.id), {"is_enabled": True})
+    assert (await (await served.client()).post("/sign-in", data={"token": link})).status_code == 303
+
+
+async def test_a_user_who_is_deleted_takes_along_what_was_noted_of_them(person: Person, world: World) -> None:
+    context = await person.context()
+    await world.sql("DELETE FROM users WHERE id = :id", id=person.id)
+    assert await world.value("SELECT count(*) FROM access_changes") == 0
+    assert await world.value("SELECT count(*) FROM contexts WHERE id = CAST(:id AS uuid)", id=context) == 1
+
+
 async def test_the_last_administrator_stays_one(served: Served, admin: Person) -> None:
     for body in ({"is_admin": False}, {"is_enabled": False}):
         refused = await changed(admin, str(admin.id), body, status=409)

@@ -9,7 +9,7 @@ from pydantic import Field
 from rota_contracts.events import MemberChanged
 from rota_gateway.api.answers import Answer, Instant
 from rota_gateway.api.context_fields import Role
-from rota_gateway.api.fields import Input
+from rota_gateway.api.fields import Input, Line
 from rota_gateway.edge.paging import CurrentPaging, Page
 from rota_gateway.edge.unit import ApiRoute, CurrentUnit, Unit
 from rota_gateway.errors import ConflictError, NotFoundError
@@ -18,7 +18,7 @@ from rota_gateway.repository.connection import Row
 
 router = APIRouter(tags=["members"], route_class=ApiRoute)
 
-Who = Annotated[str, Path(max_length=254, description="a user's id or email address")]
+Who = Annotated[Line, Path(max_length=254, description="a user's id or email address")]
 
 
 class Member(Answer):

@@ -90,14 +90,15 @@ async def get_user(user_id: UUID, unit: CurrentUnit) -> User:
 @administration.patch("/users/{user_id}")
 async def update_user(user_id: UUID, patch: UserPatch, unit: CurrentUnit) -> User:
     """One administrator who may sign in always stays."""
-    await _found(unit, user_id)
+    stored = await _found(unit, user_id)
     changes: dict[str, Any] = patch.model_dump(exclude_unset=True)
     takes_away = False in (changes.get("is_admin"), changes.get("is_enabled"))
     if takes_away and await users.hold_administrators(unit.connection) == {user_id}:
         raise ConflictError("This is the last administrator: make somebody else one first.")
     if changes and not await users.update(unit.connection, user_id, changes):
         raise ForbiddenError(ONLY_ADMINISTRATORS)
-    if changes.get("is_enabled") is False:
+    # Also when they are let in again: a request of theirs may have begun a session while they were shut out.
+    if changes.get("is_enabled", stored["is_enabled"]) != stored["is_enabled"]:
         await identities.close_all(unit.connection, user_id)
     return await get_user(user_id, unit)
 
