@@ -43,11 +43,11 @@ async def test_the_embedded_model_asks_and_goes_on_when_an_operator_has_decided(
         (action,) = await eventually(waiting, seconds=30, what="the call that waits")
         assert (action["tool_name"], action["arguments"].keys() >= {"title"}) == ("send_notification", True)
         said = {"title": "The beds are dry", "message": "Water them."}
-        ann = (await api.post("/users", json={"email": "ann@example.org"})).json()["id"]
+        ann = (await api.post("/users", json={"email": "gardener@example.org"})).json()["id"]
         key = (await api.post(f"/users/{ann}/api-keys", json={"name": "first"})).json()["key"]
         async with up.api(key) as operator:
             for role, status in (("editor", 403), ("operator", 200)):
-                await api.put(f"/contexts/{context}/members/ann@example.org", json={"role": role})
+                await api.put(f"/contexts/{context}/members/gardener@example.org", json={"role": role})
                 decided = await operator.post(f"/approvals/{action['id']}/approve", json={"arguments": said})
                 assert decided.status_code == status, decided.text
         assert decided.json()["decided_by"] == ann
