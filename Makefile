@@ -10,8 +10,9 @@ SERVICES := gateway ticker executor results notifier
 export UV_COMPILE_BYTECODE := 1
 export UV_NO_PROGRESS := 1
 ARGS ?=
-# Test processes; each has servers of its own.
+# Test processes; each has servers of its own, and takes the next file in the order of tests/conftest.py.
 WORKERS ?= 2
+PYTEST := .venv/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: help
 help:  ## this list
@@ -45,7 +46,7 @@ install: .venv/installed  ## make .venv with the rota command in it
 
 .PHONY: test
 test: install  ## run every test against a real NATS and PostgreSQL (ARGS="tests/unit -k cron")
-	@.venv/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 .PHONY: check
 check: install lint types imports test  ## what CI runs: lint, types, import rules, tests
@@ -70,7 +71,7 @@ imports: install  ## the import rules (pyproject.toml, tool.importlinter)
 
 .PHONY: chaos
 chaos: install  ## the long form of tests/chaos (ARGS="--chaos-seed 7")
-	@.venv/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile --chaos long tests/chaos $(ARGS)
+	@$(PYTEST) --chaos long tests/chaos $(ARGS)
 
 .PHONY: bench
 bench: install  ## measure lateness, burst, throughput and size at rest with the real processes
