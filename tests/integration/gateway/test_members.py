@@ -148,6 +148,7 @@ async def test_the_key_of_who_was_removed_sees_their_own_results_and_nothing_els
         assert (await other.get(path))["items"] == [], path
     assert [one["run_id"] for one in (await other.get("/runs"))["items"]] == [str(run)]
     assert (await other.get(f"/runs/{run}"))["run_id"] == str(run)
+    assert (await person.get(f"/jobs/{job['id']}"))["owner_id"] is None
     for path in (
         f"/jobs/{job['id']}/run",
         f"/notifications/{notification}/read",

@@ -62,7 +62,7 @@ async def set_member(context_id: UUID, user: Who, given: MemberInput, unit: Curr
 
 @router.delete("/contexts/{context_id}/members/{user}", status_code=204)
 async def remove_member(context_id: UUID, user: Who, unit: CurrentUnit) -> None:
-    """They see nothing of the context from now on. What they made, and allowed, stays."""
+    """They see no more than their own results until now. What they made, and allowed, stays."""
     owners = await _owners(unit, context_id)
     user_id = (await _user(unit, user))["id"]
     _require_another(owners, user_id)

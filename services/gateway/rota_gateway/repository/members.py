@@ -67,7 +67,13 @@ async def put(connection: Connection, context_id: UUID, user_id: UUID, role: str
 
 
 async def delete(connection: Connection, context_id: UUID, user_id: UUID) -> bool:
-    """Whether there was such a member."""
+    """Whether there was such a member. Their jobs are nobody's own from then on."""
+    await run(
+        connection,
+        "UPDATE scheduled_jobs SET owner_id = NULL WHERE context_id = :context_id AND owner_id = :user_id",
+        context_id=context_id,
+        user_id=user_id,
+    )
     touched = await run(
         connection,
         "DELETE FROM memberships WHERE context_id = :context_id AND user_id = :user_id",
