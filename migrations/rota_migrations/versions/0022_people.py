@@ -1,6 +1,7 @@
 """People are made by administrators; who changed what somebody may do is written down beside it.
 
-The changes are noted by triggers, so that one made in SQL is noted too.
+The changes are noted by triggers, so that one made in SQL is noted too. They see all rows: to who leaves a
+context, it is not there any more.
 """
 
 from alembic import op
@@ -88,10 +89,13 @@ def _note(table: str) -> None:
     noted = ", ".join(
         f"('{field}', {part.format(row='OLD')}, {part.format(row='NEW')})" for field, part in fields.items()
     )
-    # A context that is being deleted takes its changes along.
-    is_there = f"EXISTS (SELECT 1 FROM contexts c WHERE c.id = it.{context})" if context else "true"
+    # What is being deleted takes its changes along.
+    is_there = f"EXISTS (SELECT 1 FROM users u WHERE u.id = it.{user})"
+    if context:
+        is_there += f" AND EXISTS (SELECT 1 FROM contexts c WHERE c.id = it.{context})"
     op.execute(f"""
-        CREATE FUNCTION rota_note_{table}() RETURNS trigger LANGUAGE plpgsql AS $$
+        CREATE FUNCTION rota_note_{table}() RETURNS trigger
+        LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
         DECLARE it {table} := coalesce(NEW, OLD);
         BEGIN
             INSERT INTO access_changes (context_id, user_id, field, old, new, changed_by)
