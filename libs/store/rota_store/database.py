@@ -18,9 +18,6 @@ CONNECT_SECONDS = 5.0
 STATEMENT_SECONDS = 30.0
 ACQUIRE_SECONDS = 10.0
 CLOSE_SECONDS = 5.0
-# To plan a statement for one run takes longer than to execute it. The plan may be made while a table is still
-# small: without scans of whole tables it stays right when it has grown.
-FIXED_PLANS = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
 
 
 class Row(asyncpg.Record):
@@ -73,17 +70,11 @@ class Connection:
 class Database:
     """A pool of connections as one PostgreSQL role."""
 
-    def __init__(
-        self, url: str, *, application: str, pool_size: int = 5, has_fixed_plans: bool = False
-    ) -> None:
-        """Connects lazily to `postgresql://role:password@host:port/database`.
-
-        With `has_fixed_plans` a statement is planned once in each connection, for whatever values.
-        """
+    def __init__(self, url: str, *, application: str, pool_size: int = 5) -> None:
+        """Connects lazily to `postgresql://role:password@host:port/database`."""
         self._url = url
         self._application = application
         self._pool_size = pool_size
-        self._settings = FIXED_PLANS if has_fixed_plans else {}
         self._pool: asyncpg.Pool[Row] | None = None
         self._opening = asyncio.Lock()
 
@@ -153,11 +144,7 @@ class Database:
                     record_class=Row,
                     # The statements are few and fixed: prepared once per connection.
                     max_cached_statement_lifetime=0,
-                    server_settings={
-                        "application_name": f"rota-{self._application}",
-                        "jit": "off",
-                        **self._settings,
-                    },
+                    server_settings={"application_name": f"rota-{self._application}", "jit": "off"},
                     timeout=CONNECT_SECONDS,
                     command_timeout=STATEMENT_SECONDS,
                 )
@@ -181,10 +168,7 @@ async def _commit(pooled: "PoolConnectionProxy[Row]") -> None:
 async def opened(settings: ServiceSettings, lifetime: Lifetime, service: str) -> AsyncIterator[Database]:
     """The database of a service while the block runs; the service is ready only while it answers."""
     database = Database(
-        settings.postgres_url.get_secret_value(),
-        application=service,
-        pool_size=settings.postgres_pool_size,
-        has_fixed_plans=True,
+        settings.postgres_url.get_secret_value(), application=service, pool_size=settings.postgres_pool_size
     )
     lifetime.checks["postgres"] = database.check
     try:
