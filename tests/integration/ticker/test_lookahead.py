@@ -15,7 +15,7 @@ from tests.support.world import World
 COMING = """
     UPDATE job_timers
     SET accounted_until = n.instant - interval '1 s', next_run_at = n.instant, wake_at = n.instant
-    FROM (SELECT date_trunc('milliseconds', clock_timestamp()) + interval '2 s' AS instant) n
+    FROM (SELECT date_trunc('milliseconds', clock_timestamp()) + make_interval(secs => :seconds) AS instant) n
     WHERE job_id = ANY (:jobs) RETURNING n.instant
 """
 
@@ -26,9 +26,9 @@ def _long_before(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lookahead, "AHEAD", timedelta(seconds=10))
 
 
-async def coming(world: World, *jobs: UUID) -> datetime:
-    """Their timers go off two seconds from now."""
-    instant = (await world.sql(COMING, jobs=list(jobs)))[0][0]
+async def coming(world: World, *jobs: UUID, seconds: float = 2) -> datetime:
+    """Their timers go off so many seconds from now."""
+    instant = (await world.sql(COMING, jobs=list(jobs), seconds=seconds))[0][0]
     assert isinstance(instant, datetime)
     return instant
 
@@ -61,7 +61,7 @@ async def test_only_the_next_instant_is_entered(world: World) -> None:
     sooner, later = await world.a_job(context), await world.a_job(context)
     await ticker.plan()
     await coming(world, sooner)
-    await coming(world, later)
+    await coming(world, later, seconds=5)
     assert await ticker.fire_ahead() == 1
     assert [row.job_id for row in await world.sql("SELECT job_id FROM occurrences")] == [sooner]
 
