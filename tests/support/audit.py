@@ -24,7 +24,10 @@ UNFINISHED = """
                   SELECT 1 FROM agent_execution_results r WHERE r.run_id = o.run_id)) AS unrecorded,
            (SELECT count(*) FROM occurrences o WHERE o.context_id = ANY (CAST(:c AS uuid[]))
               AND o.disposition = 'ran' AND NOT EXISTS (
-                  SELECT 1 FROM notifications n WHERE n.run_id = o.run_id)) AS untold,
+                  SELECT 1 FROM notifications n WHERE n.run_id = o.run_id
+                      -- What blocks several runs is told once.
+                      OR o.reason_code = 'blocked' AND n.context_id = o.context_id AND n.cause IS NOT NULL))
+              AS untold,
            (SELECT count(*) FROM unpublished_outcomes u JOIN run_attempts a USING (run_id, attempt)
             WHERE a.context_id = ANY (CAST(:c AS uuid[]))) AS unpublished
 """
