@@ -53,6 +53,8 @@ async def letters(system: System) -> list[dict[str, str]]:
     """The headers of all dead letters."""
     jetstream = system.world.nats_admin.jetstream()
     state = (await jetstream.stream_info("DEAD_LETTERS")).state
+    if not state.messages:
+        return []
     found = [
         await jetstream.get_msg("DEAD_LETTERS", number)
         for number in range(state.first_seq, state.last_seq + 1)

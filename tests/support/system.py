@@ -257,7 +257,7 @@ class System:
                 )
             )
 
-        await eventually(planned, seconds=120, what="the plan")
+        await eventually(planned, what="the plan")
         return context
 
     async def make_due(self, *contexts: UUID) -> None:
