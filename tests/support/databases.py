@@ -29,14 +29,13 @@ FILLED = """
     WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'alembic_version'
       AND pg_relation_size(oid) > 0
 """
-# As if the planner had never heard of what was in them.
+# As if the planner had never heard of what was in the tables, or that there was nothing.
 FORGET = """
     SELECT pg_clear_relation_stats('public', c.relname),
            (SELECT count(pg_clear_attribute_stats('public', c.relname, s.attname, false))
             FROM pg_stats s WHERE s.schemaname = 'public' AND s.tablename = c.relname)
-    FROM pg_class c LEFT JOIN pg_index i ON i.indexrelid = c.oid
-    WHERE c.oid = ANY (CAST(CAST(:tables AS text[]) AS regclass[]))
-       OR i.indrelid = ANY (CAST(CAST(:tables AS text[]) AS regclass[]))
+    FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace
+      AND (c.relkind IN ('r', 'p') AND c.reltuples >= 0 OR c.relkind = 'i' AND c.reltuples > 0)
 """
 
 
@@ -96,7 +95,7 @@ async def _emptied(database: Database) -> bool:
                 await connection.execute(f'DELETE FROM "{table}"')
         tables = ", ".join(f'"{table}"' for table in filled)
         await database.execute(f"VACUUM {tables}")
-        await database.fetch(FORGET, {"tables": filled})
+    await database.fetch(FORGET)
     return not await database.fetch(FILLED)
 
 

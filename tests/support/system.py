@@ -250,8 +250,7 @@ class System:
         async def planned() -> bool:
             return bool(
                 await self.world.value(
-                    "SELECT count(*) = :n FROM job_timers t JOIN scheduled_jobs j ON j.id = t.job_id"
-                    " WHERE j.context_id = :c",
+                    "SELECT count(*) = :n FROM job_timers WHERE context_id = :c",
                     n=count,
                     c=context,
                 )

@@ -43,7 +43,11 @@ class World:
 
     def database(self, service: str) -> Database:
         """The database as the role of a service; closed with the test."""
-        database = Database(self.environment(service)["ROTA_POSTGRES_URL"], application=service)
+        database = Database(
+            self.environment(service)["ROTA_POSTGRES_URL"],
+            application=service,
+            has_fixed_plans=service != "gateway",
+        )
         self._closing.push_async_callback(database.close)
         return database
 

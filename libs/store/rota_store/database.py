@@ -18,6 +18,19 @@ CONNECT_SECONDS = 5.0
 STATEMENT_SECONDS = 30.0
 ACQUIRE_SECONDS = 10.0
 CLOSE_SECONDS = 5.0
+# To plan a statement for one run takes longer than to execute it, so each connection plans it once. That may
+# be while a table is empty and PostgreSQL has been told so: any plan seems good then, and stays when there
+# are thousands of rows. So the planner is left no choice but to look each row up in an index, which is right
+# at every size. A statement says `a.id = ANY (ARRAY[b.id])` for `a.id = b.id` where `a` is to be looked up:
+# no index is read from end to end for that, and `b` is not looked through for each `a`. Where an index of
+# states or of executors would do for what is known by its id, `|| ''` keeps it away.
+FIXED_PLANS = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_indexonlyscan": "off",
+}
 
 
 class Row(asyncpg.Record):
@@ -70,11 +83,17 @@ class Connection:
 class Database:
     """A pool of connections as one PostgreSQL role."""
 
-    def __init__(self, url: str, *, application: str, pool_size: int = 5) -> None:
-        """Connects lazily to `postgresql://role:password@host:port/database`."""
+    def __init__(
+        self, url: str, *, application: str, pool_size: int = 5, has_fixed_plans: bool = False
+    ) -> None:
+        """Connects lazily to `postgresql://role:password@host:port/database`.
+
+        With `has_fixed_plans` a statement is planned once in each connection, for whatever values.
+        """
         self._url = url
         self._application = application
         self._pool_size = pool_size
+        self._settings = FIXED_PLANS if has_fixed_plans else {}
         self._pool: asyncpg.Pool[Row] | None = None
         self._opening = asyncio.Lock()
 
@@ -144,7 +163,11 @@ class Database:
                     record_class=Row,
                     # The statements are few and fixed: prepared once per connection.
                     max_cached_statement_lifetime=0,
-                    server_settings={"application_name": f"rota-{self._application}", "jit": "off"},
+                    server_settings={
+                        "application_name": f"rota-{self._application}",
+                        "jit": "off",
+                        **self._settings,
+                    },
                     timeout=CONNECT_SECONDS,
                     command_timeout=STATEMENT_SECONDS,
                 )
@@ -168,7 +191,10 @@ async def _commit(pooled: "PoolConnectionProxy[Row]") -> None:
 async def opened(settings: ServiceSettings, lifetime: Lifetime, service: str) -> AsyncIterator[Database]:
     """The database of a service while the block runs; the service is ready only while it answers."""
     database = Database(
-        settings.postgres_url.get_secret_value(), application=service, pool_size=settings.postgres_pool_size
+        settings.postgres_url.get_secret_value(),
+        application=service,
+        pool_size=settings.postgres_pool_size,
+        has_fixed_plans=True,
     )
     lifetime.checks["postgres"] = database.check
     try:

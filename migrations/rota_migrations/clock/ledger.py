@@ -167,26 +167,3 @@ def _create_partition_function() -> None:
     op.execute("REVOKE ALL ON FUNCTION rota_keep_months(interval) FROM PUBLIC")
     op.execute("GRANT EXECUTE ON FUNCTION rota_keep_months(interval) TO rota_ticker")
     op.execute("SELECT rota_keep_months(interval '90 days')")
-
-
-def create_rooms() -> None:
-    """How many runs each context has room for, seen under the lock of the admission.
-
-    0 where somebody waits, or where an agent has a limit of its own: that is looked at run by run.
-    """
-    op.execute("""
-        CREATE FUNCTION rota_rooms(wanted uuid[])
-        RETURNS TABLE (context_id uuid, room bigint, looked_at timestamptz) LANGUAGE plpgsql AS $$
-        BEGIN
-            PERFORM pg_advisory_xact_lock(hashtext('rota admission'));
-            RETURN QUERY
-                SELECT c.id, CASE
-                    WHEN EXISTS (SELECT 1 FROM occurrences q WHERE q.context_id = c.id AND q.state = 'queued')
-                      OR EXISTS (SELECT 1 FROM agent_configurations a WHERE a.max_concurrent_runs IS NOT NULL
-                                 AND (a.context_id = c.id OR a.context_id IS NULL)) THEN 0
-                    ELSE c.max_concurrent_runs - (SELECT count(*) FROM occurrences d
-                                                  WHERE d.context_id = c.id AND d.state = 'dispatched') END,
-                    clock_timestamp()
-                FROM contexts c WHERE c.id = ANY (wanted);
-        END $$
-    """)

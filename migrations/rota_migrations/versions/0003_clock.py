@@ -54,7 +54,6 @@ def upgrade() -> None:
     attempts.create_effects()
     ledger.extend_timers()
     ledger.partition_occurrences()
-    ledger.create_rooms()
     keeping.create_audits()
     attempts.narrow_confirmations()
     attempts.hold_by_executor()

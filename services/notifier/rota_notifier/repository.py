@@ -31,7 +31,7 @@ WRITE_NOTIFICATIONS = """
                 CAST(:job_id AS uuid[]), CAST(:category AS text[]), CAST(:title AS text[]), CAST(:body AS text[]),
                 CAST(:cause AS text[]))
         AS r (id, context_id, run_id, attempt, job_id, category, title, body, cause)
-    JOIN contexts c ON c.id = r.context_id
+    JOIN contexts c ON c.id = ANY (ARRAY[r.context_id])
     ON CONFLICT DO NOTHING RETURNING id
 """
 
@@ -62,7 +62,7 @@ CLAIM_DUE = """
     SET lease_until = clock_timestamp() + interval '2 minutes', attempts = d.attempts + 1,
         updated_at = clock_timestamp()
     FROM due, notifications n
-    WHERE d.notification_id = due.notification_id AND d.channel = due.channel AND n.id = d.notification_id
+    WHERE d.notification_id = ANY (ARRAY[due.notification_id]) AND d.channel = due.channel AND n.id = ANY (ARRAY[d.notification_id])
     RETURNING d.notification_id, d.channel, d.target, d.attempts, n.context_id, n.run_id, n.category, n.title, n.body,
         (SELECT CAST(a.outcome AS text) FROM run_attempts a
          WHERE a.run_id = n.run_id AND a.state = 'ended' ORDER BY a.attempt DESC LIMIT 1),
@@ -74,12 +74,12 @@ SETTLE = """
     SET state = :state, reason = :reason, lease_until = NULL, updated_at = clock_timestamp(),
         next_attempt_at = clock_timestamp() + coalesce(CAST(:retry_after AS interval), interval '0')
     WHERE notification_id = :notification_id AND channel = :channel
-      AND state = 'pending' AND attempts = :attempts
+      AND state || '' = 'pending' AND attempts = :attempts
 """
 
 UNANNOUNCED = """
     SELECT d.notification_id, d.context_id, n.run_id, n.category, d.channel, d.state
-    FROM deliveries d JOIN notifications n ON n.id = d.notification_id
+    FROM deliveries d JOIN notifications n ON n.id = ANY (ARRAY[d.notification_id])
     WHERE d.state <> 'pending' AND d.announced_at IS NULL
     ORDER BY d.updated_at LIMIT 500
 """
@@ -87,7 +87,7 @@ UNANNOUNCED = """
 MARK_ANNOUNCED = """
     UPDATE deliveries d SET announced_at = clock_timestamp()
     FROM unnest(CAST(:ids AS uuid[]), CAST(:channels AS text[])) AS u (notification_id, channel)
-    WHERE d.notification_id = u.notification_id AND d.channel = u.channel
+    WHERE d.notification_id = ANY (ARRAY[u.notification_id]) AND d.channel = u.channel
 """
 
 # Final outcomes that nobody was told about: their event was lost with the stream.
@@ -96,19 +96,18 @@ UNTOLD = """
     FROM run_attempts a
     WHERE a.state = 'ended' AND a.ended_at > :since AND a.ended_at < clock_timestamp() - interval '10 seconds'
       AND CAST(a.outcome ->> 'final' AS boolean) AND a.outcome ->> 'trigger' <> 'dry_run'
-      AND NOT EXISTS (SELECT 1 FROM notifications n
-                      WHERE n.run_id = a.run_id AND n.attempt = a.attempt
-                        AND n.category IN ('success', 'error'))
-      AND NOT EXISTS (SELECT 1 FROM notifications n
-                      WHERE n.context_id = CAST(a.outcome ->> 'context_id' AS uuid)
-                        AND n.cause = (a.outcome ->> 'error_cause') || '/' || left(a.outcome ->> 'completed_at', 10))
+      AND (SELECT n.id FROM notifications n
+           WHERE n.run_id = a.run_id AND n.attempt = a.attempt AND n.category IN ('success', 'error') LIMIT 1) IS NULL
+      AND (SELECT n.id FROM notifications n
+           WHERE n.context_id = CAST(a.outcome ->> 'context_id' AS uuid)
+             AND n.cause = (a.outcome ->> 'error_cause') || '/' || left(a.outcome ->> 'completed_at', 10)) IS NULL
     ORDER BY a.ended_at LIMIT :limit
 """
 # What runs wanted told, and nobody was.
 REQUESTED = """
     SELECT r.id, r.context_id, r.run_id, r.job_id, r.title, r.body
     FROM notification_requests r
-    WHERE r.created_at > :since AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.id = r.id)
+    WHERE r.created_at > :since AND NOT EXISTS (SELECT 1 FROM notifications n WHERE n.id = ANY (ARRAY[r.id]))
     ORDER BY r.created_at LIMIT :limit
 """
 # What nobody has decided upon and nobody was reminded of. When its job is gone it never goes on.
@@ -116,12 +115,12 @@ WAITING = """
     SELECT r.context_id, p.run_id, r.attempt, r.schedule_id, r.job_name,
            array_agg(DISTINCT p.tool_name ORDER BY p.tool_name), count(*), min(p.expires_at),
            bool_or(p.expiry_action = 'fail')
-    FROM pending_actions p JOIN agent_execution_results r ON r.run_id = p.run_id
+    FROM pending_actions p JOIN agent_execution_results r ON r.run_id = ANY (ARRAY[p.run_id])
     WHERE p.status = 'pending' AND p.remind_at <= statement_timestamp() AND p.expires_at > statement_timestamp()
       AND r.schedule_id IS NOT NULL
-      AND NOT EXISTS (SELECT 1 FROM approval_decisions d WHERE d.action_id = p.id)
-      AND NOT EXISTS (SELECT 1 FROM notifications n
-                      WHERE n.run_id = p.run_id AND n.attempt = r.attempt AND n.category = 'approval_reminder')
+      AND NOT EXISTS (SELECT 1 FROM approval_decisions d WHERE d.action_id = ANY (ARRAY[p.id]))
+      AND (SELECT n.id FROM notifications n
+           WHERE n.run_id = p.run_id AND n.attempt = r.attempt AND n.category = 'approval_reminder' LIMIT 1) IS NULL
     GROUP BY r.context_id, p.run_id, r.attempt, r.schedule_id, r.job_name LIMIT :limit
 """
 MAX_SWEPT = 500
@@ -132,11 +131,11 @@ RETENTION = {
         WITH old AS MATERIALIZED (
             SELECT n.id FROM notifications n
             WHERE n.created_at < statement_timestamp() - CAST(:retention AS interval)
-              AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.notification_id = n.id AND d.state = 'pending')
-              AND NOT EXISTS (SELECT 1 FROM occurrences o WHERE o.run_id = n.run_id AND o.closed_at IS NULL)
+              AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.notification_id = ANY (ARRAY[n.id]) AND d.state || '' = 'pending')
+              AND NOT EXISTS (SELECT 1 FROM occurrences o WHERE o.run_id = ANY (ARRAY[n.run_id]) AND o.state <> 'closed')
             ORDER BY n.created_at, n.id LIMIT :limit FOR UPDATE OF n SKIP LOCKED
         ), gone AS (
-            DELETE FROM notifications n USING old WHERE n.id = old.id
+            DELETE FROM notifications n USING old WHERE n.id = ANY (ARRAY[old.id])
         )
         SELECT count(*) FROM old
     """

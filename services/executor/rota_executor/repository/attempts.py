@@ -61,8 +61,8 @@ class Unpublished(NamedTuple):
 _ATTEMPTS = "unnest(CAST(:run_ids AS uuid[]), CAST(:attempts AS int[])) AS d(run_id, attempt)"
 # What a message says of an occurrence is believed only where the ledger says the same.
 _OCCURRENCE = (
-    "o.run_id = d.run_id AND o.scheduled_for = d.scheduled_for AND o.job_id = d.job_id"
-    " AND o.context_id = d.context_id"
+    "o.run_id = ANY (ARRAY[d.run_id]) AND o.scheduled_for = d.scheduled_for AND o.job_id IS NOT DISTINCT FROM d.job_id"
+    " AND o.context_id IS NOT DISTINCT FROM d.context_id"
 )
 # Measured by the clock, not by now(): a process that froze after the begin of its transaction is late.
 _LEASE = "clock_timestamp() + make_interval(secs => :lease_seconds)"
@@ -71,7 +71,7 @@ _GOES_ON = "ended_at IS NULL AND lease_until > clock_timestamp()"
 # Nobody ends the lease before what was written with this row locked is committed.
 HELD = f"held AS (SELECT id FROM executors WHERE id = :executor AND {_GOES_ON} FOR KEY SHARE)"
 # An attempt that runs under the lease, while the lease goes on.
-RUNNING = "a.state = 'running' AND a.executor = :executor AND EXISTS (SELECT 1 FROM held)"
+RUNNING = "a.state || '' = 'running' AND a.executor || '' = :executor AND EXISTS (SELECT 1 FROM held)"
 _END = f"""
     WITH {HELD}, ended AS (
         UPDATE run_attempts a
@@ -81,7 +81,7 @@ _END = f"""
         FROM unnest(CAST(:run_ids AS uuid[]), CAST(:attempts AS int[]), CAST(:outcomes AS text[]),
                     CAST(:transcripts AS text[]), CAST(:checkpoints AS text[]), CAST(:carried AS text[]))
             AS d(run_id, attempt, outcome, transcript, checkpoint, carried)
-        WHERE a.run_id = d.run_id AND a.attempt = d.attempt AND {RUNNING}
+        WHERE a.run_id = ANY (ARRAY[d.run_id]) AND a.attempt = d.attempt AND {RUNNING}
         RETURNING a.run_id, a.attempt
     )
     INSERT INTO unpublished_outcomes (run_id, attempt) SELECT run_id, attempt FROM ended
@@ -147,7 +147,7 @@ class Repository:
                             CAST(:context_ids AS uuid[]), CAST(:instants AS timestamptz[]),
                             CAST(:session_ids AS uuid[]))
                     AS d(run_id, attempt, job_id, context_id, scheduled_for, session_id)
-                JOIN occurrences o ON {_OCCURRENCE} AND o.attempt = d.attempt AND o.closed_at IS NULL
+                JOIN occurrences o ON {_OCCURRENCE} AND o.attempt = d.attempt AND o.state <> 'closed'
             ), won AS (
                 INSERT INTO run_attempts AS a (run_id, attempt, context_id, job_id, executor, state, session_id)
                 SELECT f.run_id, f.attempt, f.context_id, f.job_id, h.id, 'running', f.session_id
@@ -184,7 +184,7 @@ class Repository:
             FROM unnest(CAST(:run_ids AS uuid[]), CAST(:attempts AS int[]), CAST(:job_ids AS uuid[]),
                         CAST(:context_ids AS uuid[]), CAST(:instants AS timestamptz[]))
                 AS d(run_id, attempt, job_id, context_id, scheduled_for)
-            LEFT JOIN run_attempts a ON a.run_id = d.run_id AND a.attempt = d.attempt
+            LEFT JOIN run_attempts a ON a.run_id = ANY (ARRAY[d.run_id]) AND a.attempt = d.attempt
             LEFT JOIN occurrences o ON {_OCCURRENCE}
             """,
             _messages(events),
@@ -241,7 +241,7 @@ class Repository:
             """
             SELECT o.run_id, coalesce(o.cancel_reason, '')
             FROM unnest(CAST(:run_ids AS uuid[]), CAST(:instants AS timestamptz[])) AS d(run_id, scheduled_for)
-            JOIN occurrences o ON o.run_id = d.run_id AND o.scheduled_for = d.scheduled_for
+            JOIN occurrences o ON o.run_id = ANY (ARRAY[d.run_id]) AND o.scheduled_for = d.scheduled_for
             WHERE o.cancelled_at IS NOT NULL
             """,
             {"run_ids": [run_id for run_id, _ in keys], "instants": [instant for _, instant in keys]},
@@ -326,7 +326,7 @@ class Repository:
             WITH {HELD}
             UPDATE run_attempts a SET state = 'released'
             FROM {_ATTEMPTS}
-            WHERE a.run_id = d.run_id AND a.attempt = d.attempt AND {RUNNING}
+            WHERE a.run_id = ANY (ARRAY[d.run_id]) AND a.attempt = d.attempt AND {RUNNING}
             """,
             {**_arrays(keys), "executor": executor},
         )
@@ -335,7 +335,7 @@ class Repository:
         await self._database.execute(
             f"""
             DELETE FROM unpublished_outcomes u
-            USING {_ATTEMPTS} WHERE u.run_id = d.run_id AND u.attempt = d.attempt
+            USING {_ATTEMPTS} WHERE u.run_id = ANY (ARRAY[d.run_id]) AND u.attempt = d.attempt
             """,
             _arrays(keys),
         )
@@ -345,7 +345,7 @@ class Repository:
         rows = await self._database.fetch(
             """
             SELECT u.run_id, u.attempt, CAST(a.outcome AS text) AS outcome
-            FROM unpublished_outcomes u JOIN run_attempts a ON a.run_id = u.run_id AND a.attempt = u.attempt
+            FROM unpublished_outcomes u JOIN run_attempts a ON a.run_id = ANY (ARRAY[u.run_id]) AND a.attempt = u.attempt
             WHERE u.created_at < now() - make_interval(secs => :age)
             ORDER BY u.created_at LIMIT :limit
             """,

@@ -17,7 +17,7 @@ RESERVE = """
         SELECT w.budget_id, w.period_start, w.is_exempt, b.tokens_limit, b.cost_limit, b.policy, b.fallback_model
         FROM unnest(CAST(:budgets AS uuid[]), CAST(:starts AS timestamptz[]), CAST(:exempt AS boolean[]))
             AS w (budget_id, period_start, is_exempt)
-        JOIN budgets b ON b.id = w.budget_id
+        JOIN budgets b ON b.id = ANY (ARRAY[w.budget_id])
     ), locked AS MATERIALIZED (
         SELECT p.budget_id, p.period_start, p.used_tokens, p.used_cost, p.reserved_tokens, p.reserved_cost
         FROM budget_periods p
@@ -49,7 +49,7 @@ OPEN = """
     INSERT INTO budget_periods (budget_id, period_start, context_id)
     SELECT b.id, w.period_start, b.context_id
     FROM unnest(CAST(:budgets AS uuid[]), CAST(:starts AS timestamptz[])) AS w (budget_id, period_start)
-    JOIN budgets b ON b.id = w.budget_id
+    JOIN budgets b ON b.id = ANY (ARRAY[w.budget_id])
     ORDER BY b.id ON CONFLICT DO NOTHING
 """
 
@@ -91,11 +91,11 @@ FREE = """
     WITH gone AS MATERIALIZED (
         DELETE FROM budget_reservations r WHERE NOT EXISTS (
             SELECT 1 FROM run_attempts a JOIN executors e ON e.id = a.executor
-            WHERE a.run_id = r.run_id AND a.attempt = r.attempt AND a.state = 'running'
+            WHERE a.run_id = ANY (ARRAY[r.run_id]) AND a.attempt = r.attempt AND a.state || '' = 'running'
               AND e.ended_at IS NULL AND e.lease_until > clock_timestamp())
         RETURNING r.budget_id, r.period_start, r.tokens, r.cost, EXISTS (
             SELECT 1 FROM run_attempts a
-            WHERE a.run_id = r.run_id AND a.attempt = r.attempt AND a.state = 'running') AS is_unknown
+            WHERE a.run_id = ANY (ARRAY[r.run_id]) AND a.attempt = r.attempt AND a.state || '' = 'running') AS is_unknown
     ), sums AS MATERIALIZED (
         SELECT budget_id, period_start, sum(tokens) AS tokens, sum(cost) AS cost,
                coalesce(sum(tokens) FILTER (WHERE is_unknown), 0) AS taken_tokens,

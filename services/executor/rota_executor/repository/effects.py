@@ -13,7 +13,7 @@ EARLIER = """
     SELECT e.tool_name, e.state, d.decision, CAST(e.arguments AS text) AS arguments,
            e.attempt > coalesce((SELECT max(r.attempt) FROM run_resumptions r
                                  WHERE r.run_id = e.run_id AND r.attempt < :attempt), 0) AS is_open
-    FROM tool_effects e LEFT JOIN effect_decisions d ON d.effect_id = e.id
+    FROM tool_effects e LEFT JOIN effect_decisions d ON d.effect_id = ANY (ARRAY[e.id])
     WHERE e.run_id = :run_id AND e.attempt > :resumes AND e.attempt < :attempt
     ORDER BY e.started_at
 """

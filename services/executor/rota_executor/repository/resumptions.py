@@ -13,7 +13,7 @@ CHECKPOINT = "SELECT checkpoint FROM run_attempts WHERE run_id = :run_id AND att
 DECISIONS = """
     SELECT p.tool_call_id, coalesce(d.decision, 'expired'), CAST(d.arguments AS text), coalesce(d.note, ''),
            p.tool_name, CASE p.status WHEN 'pending' THEN p.expiry_action ELSE 'deny' END
-    FROM pending_actions p LEFT JOIN approval_decisions d ON d.action_id = p.id
+    FROM pending_actions p LEFT JOIN approval_decisions d ON d.action_id = ANY (ARRAY[p.id])
     WHERE p.run_id = :run_id ORDER BY p.created_at, p.id
 """
 

@@ -7,14 +7,14 @@ def _prune(age: str, condition: str) -> str:
         WITH old AS MATERIALIZED (
             SELECT a.run_id FROM run_attempts a
             WHERE {condition} AND a.{age} < statement_timestamp() - CAST(:retention AS interval)
-              AND NOT EXISTS (SELECT 1 FROM occurrences o WHERE o.run_id = a.run_id AND o.closed_at IS NULL)
+              AND NOT EXISTS (SELECT 1 FROM occurrences o WHERE o.run_id = ANY (ARRAY[a.run_id]) AND o.state <> 'closed')
             ORDER BY a.{age} LIMIT :limit FOR UPDATE OF a SKIP LOCKED
         ), effects AS (
-            DELETE FROM tool_effects e USING old WHERE e.run_id = old.run_id
+            DELETE FROM tool_effects e USING old WHERE e.run_id = ANY (ARRAY[old.run_id])
         ), requests AS (
-            DELETE FROM notification_requests r USING old WHERE r.run_id = old.run_id
+            DELETE FROM notification_requests r USING old WHERE r.run_id = ANY (ARRAY[old.run_id])
         ), gone AS (
-            DELETE FROM run_attempts g USING old WHERE g.run_id = old.run_id
+            DELETE FROM run_attempts g USING old WHERE g.run_id = ANY (ARRAY[old.run_id])
         )
         SELECT count(*) FROM old
     """
@@ -23,7 +23,7 @@ def _prune(age: str, condition: str) -> str:
 # An executor vanished, and the job was gone before another could take the run: that never ended.
 _NEVER_ENDED = """
     a.state <> 'ended'
-    AND NOT EXISTS (SELECT 1 FROM run_attempts b WHERE b.run_id = a.run_id AND b.state = 'ended')
+    AND NOT EXISTS (SELECT 1 FROM run_attempts b WHERE b.run_id = ANY (ARRAY[a.run_id]) AND b.state || '' = 'ended')
 """
 # A month that goes on began a month ago at the most.
 _PERIODS = """
@@ -33,7 +33,7 @@ _PERIODS = """
         ORDER BY p.period_start LIMIT :limit FOR UPDATE OF p SKIP LOCKED
     ), gone AS (
         DELETE FROM budget_periods g USING old
-        WHERE g.budget_id = old.budget_id AND g.period_start = old.period_start
+        WHERE g.budget_id = ANY (ARRAY[old.budget_id]) AND g.period_start = old.period_start
     )
     SELECT count(*) FROM old
 """
@@ -43,10 +43,10 @@ _USES = """
         SELECT u.grant_id, u.number FROM grant_uses u
         WHERE u.used_at < statement_timestamp() - CAST(:retention AS interval)
           AND EXISTS (SELECT 1 FROM grant_uses later
-                      WHERE later.grant_id = u.grant_id AND later.number > u.number)
+                      WHERE later.grant_id = ANY (ARRAY[u.grant_id]) AND later.number > u.number)
         ORDER BY u.used_at LIMIT :limit
     ), gone AS (
-        DELETE FROM grant_uses u USING old WHERE u.grant_id = old.grant_id AND u.number = old.number
+        DELETE FROM grant_uses u USING old WHERE u.grant_id = ANY (ARRAY[old.grant_id]) AND u.number = old.number
     )
     SELECT count(*) FROM old
 """

@@ -10,7 +10,7 @@ KEEP = f"""
     UPDATE run_attempts a SET spent = CAST(d.spent AS jsonb), spent_at = clock_timestamp()
     FROM unnest(CAST(:run_ids AS uuid[]), CAST(:attempts AS int[]), CAST(:spent AS text[]))
         AS d(run_id, attempt, spent)
-    WHERE a.run_id = d.run_id AND a.attempt = d.attempt AND {RUNNING}
+    WHERE a.run_id = ANY (ARRAY[d.run_id]) AND a.attempt = d.attempt AND {RUNNING}
 """
 
 

@@ -42,11 +42,11 @@ RECORD = """
                   result_content, status, error_kind, error_message, pending_actions_created,
                   execution_duration_ms, metadata, usage, outcome_status, outcome_summary, outcome_severity,
                   outcome_fingerprint, attempt, trigger, session_id, scheduled_for, started_at, completed_at)
-        JOIN contexts c ON c.id = r.context_id
-        LEFT JOIN scheduled_jobs j ON j.id = r.schedule_id
-        LEFT JOIN users u ON u.id = r.user_id
+        JOIN contexts c ON c.id = ANY (ARRAY[r.context_id])
+        LEFT JOIN scheduled_jobs j ON j.id = ANY (ARRAY[r.schedule_id])
+        LEFT JOIN users u ON u.id = ANY (ARRAY[r.user_id])
         WHERE NOT EXISTS (
-            SELECT 1 FROM agent_execution_results k WHERE k.run_id = r.run_id AND k.attempt >= r.attempt)
+            SELECT 1 FROM agent_execution_results k WHERE k.run_id = ANY (ARRAY[r.run_id]) AND k.attempt >= r.attempt)
         ORDER BY r.run_id
         ON CONFLICT (run_id) DO UPDATE
         SET agent_revision = excluded.agent_revision, result_content = excluded.result_content,
@@ -78,7 +78,7 @@ COUNT = """
                 CAST(:last_run_result AS text[]), CAST(:last_run_duration_ms AS bigint[]))
         AS r (job_id, run_count, error_count, trailing_failures, last_run_id, last_run_at, last_run_status,
               last_run_result, last_run_duration_ms)
-    JOIN scheduled_jobs j ON j.id = r.job_id
+    JOIN scheduled_jobs j ON j.id = ANY (ARRAY[r.job_id])
     ORDER BY r.job_id
     ON CONFLICT (job_id) DO UPDATE
     SET run_count = t.run_count + excluded.run_count,
@@ -97,7 +97,7 @@ CONVERSE = """
         SELECT a.session_id, a.context_id, a.run_id, u.agent_name, a.transcript
         FROM unnest(CAST(:run_ids AS uuid[]), CAST(:attempts AS int[]), CAST(:agent_names AS text[]))
             AS u (run_id, attempt, agent_name)
-        JOIN run_attempts a ON a.run_id = u.run_id AND a.attempt = u.attempt
+        JOIN run_attempts a ON a.run_id = ANY (ARRAY[u.run_id]) AND a.attempt = u.attempt
         WHERE a.transcript IS NOT NULL
     ), begun AS (
         INSERT INTO conversations (session_id, context_id, run_id, agent_name)
@@ -129,8 +129,8 @@ ASK = """
            e.now + e.expiry - least(interval '1 hour', e.expiry / 2), e.action
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (
             context_id uuid, run_id uuid, tool_call_id text, tool_name text, arguments jsonb, reason text)
-    JOIN agent_execution_results t ON t.run_id = r.run_id
-    LEFT JOIN scheduled_jobs j ON j.id = t.schedule_id
+    JOIN agent_execution_results t ON t.run_id = ANY (ARRAY[r.run_id])
+    LEFT JOIN scheduled_jobs j ON j.id = ANY (ARRAY[t.schedule_id])
     LEFT JOIN LATERAL (
         SELECT c.approval_expiry_seconds, c.approval_expiry_action FROM agent_configurations c
         WHERE c.name = t.agent_name AND (c.context_id = t.context_id OR c.context_id IS NULL)
@@ -147,7 +147,7 @@ ASK = """
 SETTLE = """
     UPDATE pending_actions p
     SET status = coalesce((SELECT d.decision FROM approval_decisions d WHERE d.action_id = p.id), 'expired')
-    WHERE p.run_id = ANY (CAST(:run_ids AS uuid[])) AND p.status = 'pending'
+    WHERE p.run_id = ANY (CAST(:run_ids AS uuid[])) AND p.status || '' = 'pending'
 """
 
 # Those that are gone with their context have no results any more.
@@ -159,7 +159,7 @@ UNANNOUNCED = """
     FROM (SELECT id, run_ids FROM unannounced_results
           WHERE created_at < clock_timestamp() - interval '5 seconds' ORDER BY created_at LIMIT 5) u
     LEFT JOIN (agent_execution_results t
-               JOIN run_attempts a ON a.run_id = t.run_id AND a.attempt = t.attempt)
+               JOIN run_attempts a ON a.run_id = ANY (ARRAY[t.run_id]) AND a.attempt = t.attempt)
         ON t.run_id = ANY (u.run_ids)
 """
 
@@ -176,7 +176,7 @@ UNRECORDED = """
     FROM run_attempts a
     WHERE a.state = 'ended' AND a.ended_at > :since AND a.ended_at < clock_timestamp() - interval '5 seconds'
       AND CAST(a.outcome ->> 'final' AS boolean)
-      AND NOT EXISTS (SELECT 1 FROM agent_execution_results t WHERE t.run_id = a.run_id AND t.attempt >= a.attempt)
+      AND NOT EXISTS (SELECT 1 FROM agent_execution_results t WHERE t.run_id = ANY (ARRAY[a.run_id]) AND t.attempt >= a.attempt)
     ORDER BY a.ended_at LIMIT :limit
 """
 MAX_SWEPT = 500
@@ -188,16 +188,16 @@ RETENTION = {
         WITH old AS MATERIALIZED (
             SELECT r.run_id, r.schedule_id FROM agent_execution_results r
             WHERE r.created_at < statement_timestamp() - CAST(:retention AS interval)
-              AND NOT EXISTS (SELECT 1 FROM occurrences o WHERE o.run_id = r.run_id
-                              AND o.scheduled_for = r.scheduled_for AND o.closed_at IS NULL)
+              AND NOT EXISTS (SELECT 1 FROM occurrences o WHERE o.run_id = ANY (ARRAY[r.run_id])
+                              AND o.scheduled_for = r.scheduled_for AND o.state <> 'closed')
             ORDER BY r.created_at, r.run_id LIMIT :limit FOR UPDATE OF r SKIP LOCKED
         ), talk AS (
-            DELETE FROM conversations c USING old WHERE c.run_id = old.run_id
+            DELETE FROM conversations c USING old WHERE c.run_id = ANY (ARRAY[old.run_id])
         ), last AS (
             UPDATE job_statistics s SET last_run_id = NULL
-            FROM old WHERE s.job_id = old.schedule_id AND s.last_run_id = old.run_id
+            FROM old WHERE s.job_id = ANY (ARRAY[old.schedule_id]) AND s.last_run_id = old.run_id
         ), gone AS (
-            DELETE FROM agent_execution_results r USING old WHERE r.run_id = old.run_id
+            DELETE FROM agent_execution_results r USING old WHERE r.run_id = ANY (ARRAY[old.run_id])
         )
         SELECT count(*) FROM old
     """,

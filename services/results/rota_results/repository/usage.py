@@ -29,7 +29,7 @@ SPEND = f"""
                 CAST(:unpriced_requests AS int[]))
         AS r (run_id, attempt, model, context_id, job_id, job_name, agent_name, used_at, requests, input_tokens,
               output_tokens, cost_usd, unpriced_requests)
-    JOIN contexts c ON c.id = r.context_id
+    JOIN contexts c ON c.id = ANY (ARRAY[r.context_id])
     ORDER BY r.run_id, r.attempt, r.model, r.requests DESC
     {_MORE}
 """
@@ -42,15 +42,15 @@ SPEND_OF_LOST = f"""
         FROM run_attempts a
         WHERE a.spent IS NOT NULL AND a.state <> 'ended' AND a.spent_at > CAST(:since AS timestamptz)
           AND NOT EXISTS (SELECT 1 FROM occurrences o
-                          WHERE o.run_id = a.run_id AND o.attempt = a.attempt AND o.closed_at IS NULL)
-          AND NOT EXISTS (SELECT 1 FROM model_usage k WHERE k.run_id = a.run_id AND k.attempt = a.attempt)
+                          WHERE o.run_id = ANY (ARRAY[a.run_id]) AND o.attempt = a.attempt AND o.state <> 'closed')
+          AND NOT EXISTS (SELECT 1 FROM model_usage k WHERE k.run_id = ANY (ARRAY[a.run_id]) AND k.attempt = a.attempt)
         ORDER BY a.spent_at LIMIT :limit
     )
     INSERT INTO model_usage AS u (run_id, attempt, model, context_id, job_id, job_name, agent_name, used_at, requests,
                                   input_tokens, output_tokens, cost_usd, unpriced_requests)
     SELECT l.run_id, l.attempt, m.model, l.context_id, l.job_id, l.spent ->> 'job_name', l.spent ->> 'agent_name',
            l.spent_at, m.requests, m.input_tokens, m.output_tokens, m.cost_usd, m.unpriced_requests
-    FROM lost l JOIN contexts c ON c.id = l.context_id
+    FROM lost l JOIN contexts c ON c.id = ANY (ARRAY[l.context_id])
     CROSS JOIN LATERAL jsonb_to_recordset(l.spent -> 'models') AS m (
         model text, requests int, input_tokens bigint, output_tokens bigint, cost_usd numeric, unpriced_requests int)
     ORDER BY l.run_id, l.attempt, m.model
@@ -65,7 +65,7 @@ RETENTION = """
         ORDER BY used_at LIMIT :limit
     ), gone AS (
         DELETE FROM model_usage u USING old
-        WHERE u.run_id = old.run_id AND u.attempt = old.attempt AND u.model = old.model
+        WHERE u.run_id = ANY (ARRAY[old.run_id]) AND u.attempt = old.attempt AND u.model = old.model
     )
     SELECT count(*) FROM old
 """

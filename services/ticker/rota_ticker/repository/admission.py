@@ -17,10 +17,10 @@ ADMISSION_LOCK = "SELECT pg_advisory_xact_lock(hashtext('rota admission'))"
 # Walks from one context to the next over the index of what waits, however long each queue is.
 WAITING_CONTEXTS = """
     WITH RECURSIVE waiting AS (
-        (SELECT context_id FROM occurrences WHERE state = 'queued' ORDER BY context_id LIMIT 1)
+        (SELECT context_id FROM occurrences WHERE state = 'queued' ORDER BY context_id, priority LIMIT 1)
         UNION ALL
         SELECT (SELECT o.context_id FROM occurrences o WHERE o.state = 'queued' AND o.context_id > w.context_id
-                ORDER BY o.context_id LIMIT 1)
+                ORDER BY o.context_id, o.priority LIMIT 1)
         FROM waiting w WHERE w.context_id IS NOT NULL
     )
     SELECT context_id FROM waiting WHERE context_id IS NOT NULL
@@ -33,7 +33,7 @@ ROOMS = "SELECT context_id, room, looked_at FROM rota_rooms(CAST(:contexts AS uu
 CANDIDATES = """
     WITH limited AS MATERIALIZED (
         SELECT x.context_id, a.name, a.max_concurrent_runs - (
-                SELECT count(*) FROM occurrences d JOIN scheduled_jobs dj ON dj.id = d.job_id
+                SELECT count(*) FROM occurrences d JOIN scheduled_jobs dj ON dj.id = ANY (ARRAY[d.job_id])
                 WHERE d.context_id = x.context_id AND d.state = 'dispatched'
                   AND dj.agent_name = a.name AND dj.tool IS NULL) AS room
         FROM unnest(CAST(:contexts AS uuid[])) AS x (context_id)
@@ -44,14 +44,14 @@ CANDIDATES = """
     SELECT o.run_id, o.scheduled_for, o.job_id, c.id, o.priority, o.effective_at, o.is_exclusive,
            coalesce(o.agent_name, ''), o.room
     FROM unnest(CAST(:contexts AS uuid[])) AS x (context_id)
-    JOIN contexts c ON c.id = x.context_id
+    JOIN contexts c ON c.id = ANY (ARRAY[x.context_id])
     CROSS JOIN LATERAL (
         SELECT c.max_concurrent_runs - count(*) AS room FROM occurrences d
         WHERE d.context_id = c.id AND d.state = 'dispatched') b
     CROSS JOIN LATERAL (
         SELECT q.run_id, q.scheduled_for, q.job_id, q.priority, q.effective_at, q.is_exclusive, j.agent_name, l.room
         FROM occurrences q
-        LEFT JOIN scheduled_jobs j ON j.id = q.job_id
+        LEFT JOIN scheduled_jobs j ON j.id = ANY (ARRAY[q.job_id])
         LEFT JOIN limited l ON j.tool IS NULL AND l.context_id = q.context_id AND l.name = j.agent_name
         WHERE q.context_id = c.id AND q.state = 'queued' AND q.not_before <= statement_timestamp()
           AND (l.room IS NULL OR l.room > 0)
@@ -75,7 +75,7 @@ DISPATCH = f"""
     SET state = 'dispatched', dispatched_at = clock_timestamp(),
         check_at = clock_timestamp() + CAST(:grace AS interval)
     FROM unnest(CAST(:run_ids AS uuid[]), CAST(:instants AS timestamptz[])) AS u (run_id, scheduled_for)
-    WHERE o.run_id = u.run_id AND o.scheduled_for = u.scheduled_for AND o.state = 'queued'
+    WHERE o.run_id = ANY (ARRAY[u.run_id]) AND o.scheduled_for = u.scheduled_for AND o.state || '' = 'queued'
     RETURNING {RUN}
 """
 
@@ -84,11 +84,11 @@ SAY_AGAIN = f"""
     WITH unheard AS (
         SELECT d.run_id, d.scheduled_for FROM occurrences d
         WHERE d.state = 'dispatched' AND d.check_at <= statement_timestamp()
-          AND NOT EXISTS (SELECT 1 FROM run_attempts a WHERE a.run_id = d.run_id AND a.attempt = d.attempt)
+          AND NOT EXISTS (SELECT 1 FROM run_attempts a WHERE a.run_id = ANY (ARRAY[d.run_id]) AND a.attempt = d.attempt)
         FOR UPDATE OF d SKIP LOCKED
     )
     UPDATE occurrences o SET check_at = clock_timestamp() + CAST(:after AS interval)
-    FROM unheard u WHERE o.run_id = u.run_id AND o.scheduled_for = u.scheduled_for
+    FROM unheard u WHERE o.run_id = ANY (ARRAY[u.run_id]) AND o.scheduled_for = u.scheduled_for
     RETURNING {RUN}
 """
 
@@ -100,14 +100,14 @@ END_RETRIES = f"""
         cancel_reason = u.reason
     FROM unnest(CAST(:run_ids AS uuid[]), CAST(:instants AS timestamptz[]), CAST(:reasons AS text[]))
         AS u (run_id, scheduled_for, reason)
-    WHERE o.run_id = u.run_id AND o.scheduled_for = u.scheduled_for AND o.state = 'queued' AND o.attempt > 1
+    WHERE o.run_id = ANY (ARRAY[u.run_id]) AND o.scheduled_for = u.scheduled_for AND o.state || '' = 'queued' AND o.attempt > 1
     RETURNING {RUN}
 """
 
 CHECK_SOON = """
     UPDATE occurrences o SET check_at = clock_timestamp()
     FROM unnest(CAST(:run_ids AS uuid[]), CAST(:instants AS timestamptz[])) AS u (run_id, scheduled_for)
-    WHERE o.run_id = u.run_id AND o.scheduled_for = u.scheduled_for AND o.state = 'dispatched'
+    WHERE o.run_id = ANY (ARRAY[u.run_id]) AND o.scheduled_for = u.scheduled_for AND o.state || '' = 'dispatched'
 """
 
 # What was written before the clock was set back is ahead of it. What waits goes on waiting for as long as it
@@ -125,7 +125,7 @@ WAIT_NO_LONGER = """
     FROM (SELECT q.run_id, q.scheduled_for, coalesce(q.queued_at, q.created_at) - clock_timestamp() AS ahead
           FROM occurrences q
           WHERE q.state = 'queued' AND coalesce(q.queued_at, q.created_at) > clock_timestamp()) w
-    WHERE o.run_id = w.run_id AND o.scheduled_for = w.scheduled_for AND o.state = 'queued'
+    WHERE o.run_id = ANY (ARRAY[w.run_id]) AND o.scheduled_for = w.scheduled_for AND o.state || '' = 'queued'
 """
 
 

@@ -15,7 +15,8 @@ LOOK = """
                     >= CAST(CAST(:cancellations AS text) AS xid8), false),
            coalesce((SELECT max(changed_xid) FROM run_resumptions)
                     >= CAST(CAST(:resumptions AS text) AS xid8), false),
-           EXISTS (SELECT 1 FROM occurrences WHERE state = 'queued' AND not_before <= clock_timestamp()),
+           (SELECT 1 FROM occurrences WHERE state = 'queued' AND not_before <= clock_timestamp()
+            ORDER BY context_id, priority LIMIT 1) IS NOT NULL,
            least((SELECT min(wake_at) FROM job_timers WHERE wake_at IS NOT NULL),
                  (SELECT min(not_before) FROM occurrences WHERE state = 'queued' AND attempt > 1
                   AND not_before > clock_timestamp()),

@@ -21,7 +21,7 @@ JOB = """
 
 CHANGED = f"""
     SELECT {JOB}, CAST(j.changed_xid AS text)
-    FROM scheduled_jobs j LEFT JOIN job_timers t ON t.job_id = j.id
+    FROM scheduled_jobs j LEFT JOIN job_timers t ON t.job_id = ANY (ARRAY[j.id])
     WHERE j.changed_xid >= CAST(CAST(:horizon AS text) AS xid8)
       AND (t.job_id IS NULL OR t.planned_generation < j.generation)
     ORDER BY j.changed_xid, j.id LIMIT :limit
@@ -37,14 +37,14 @@ REMEMBERED = """
            coalesce(a.outcome ->> 'prompt', ''), coalesce(a.outcome ->> 'cron_expression', ''),
            a.outcome ->> 'tool', CAST(a.outcome ->> 'owner_id' AS uuid)
     FROM unnest(CAST(:run_ids AS uuid[])) AS u (run_id)
-    LEFT JOIN run_attempts a ON a.run_id = u.run_id AND (a.outcome IS NOT NULL OR a.spent IS NOT NULL)
+    LEFT JOIN run_attempts a ON a.run_id = ANY (ARRAY[u.run_id]) AND (a.outcome IS NOT NULL OR a.spent IS NOT NULL)
     ORDER BY u.run_id, a.attempt DESC NULLS LAST
 """
 
 REVISIONS = """
     SELECT r.job_id, r.generation, r.valid_from, r.valid_until, r.definition
     FROM unnest(CAST(:job_ids AS uuid[]), CAST(:generations AS bigint[])) AS u (job_id, generation)
-    JOIN job_revisions r ON r.job_id = u.job_id AND r.generation >= u.generation
+    JOIN job_revisions r ON r.job_id = ANY (ARRAY[u.job_id]) AND r.generation >= u.generation
     ORDER BY r.generation
 """
 

@@ -44,7 +44,7 @@ ENTER = f"""
         AS u (run_id, job_id, context_id, scheduled_for, effective_at, trigger, disposition, reason_code, reason,
               instants, last_instant, coalesced_into, stands_for, first_instant, priority, is_exclusive,
               requested_by, prompt_context, queue_ttl_seconds, goes)
-    JOIN contexts c ON c.id = u.context_id
+    JOIN contexts c ON c.id = ANY (ARRAY[u.context_id])
     ON CONFLICT DO NOTHING
     RETURNING run_id
 """
@@ -90,7 +90,9 @@ EXPIRE = f"""
     UPDATE occurrences o
     SET state = 'closed', disposition = 'missed', reason_code = 'queue_ttl', closed_at = clock_timestamp(),
         reason = 'it waited longer than the job allows'
-    WHERE o.state = 'queued' AND o.expires_at <= statement_timestamp()
+    WHERE o.state || '' = 'queued' AND (o.run_id, o.scheduled_for) IN (
+        SELECT q.run_id, q.scheduled_for FROM occurrences q
+        WHERE q.state = 'queued' AND q.expires_at <= statement_timestamp() ORDER BY q.expires_at LIMIT 500)
     RETURNING {CLOSED}
 """
 
@@ -101,14 +103,14 @@ QUEUE_LOST = """
         FROM executors e
         JOIN run_attempts a ON a.executor = e.id AND a.state <> 'ended' AND a.state = ANY (
             CASE WHEN e.ended_at IS NULL THEN ARRAY['released'] ELSE ARRAY['released', 'running'] END)
-        JOIN occurrences d ON d.run_id = a.run_id AND d.attempt = a.attempt
-        WHERE d.state = 'dispatched'
+        JOIN occurrences d ON d.run_id = ANY (ARRAY[a.run_id]) AND d.attempt = a.attempt
+        WHERE d.state || '' = 'dispatched'
         FOR UPDATE OF d SKIP LOCKED
     )
     UPDATE occurrences o
     SET state = 'queued', attempt = o.attempt + 1, dispatched_at = NULL, check_at = NULL, expires_at = NULL,
         not_before = clock_timestamp(), queued_at = clock_timestamp(), losses = o.losses + CASE WHEN l.state = 'running' THEN 1 ELSE 0 END
-    FROM lost l WHERE o.run_id = l.run_id AND o.scheduled_for = l.scheduled_for
+    FROM lost l WHERE o.run_id = ANY (ARRAY[l.run_id]) AND o.scheduled_for = l.scheduled_for
     RETURNING o.run_id, o.job_id, o.context_id, o.attempt, l.state, l.executor
 """
 
@@ -123,12 +125,12 @@ CANCEL = """
         SELECT d.run_id, d.scheduled_for, u.reason
         FROM unnest(CAST(:run_ids AS uuid[]), CAST(:instants AS timestamptz[]), CAST(:reasons AS text[]))
             AS u (run_id, scheduled_for, reason)
-        JOIN occurrences d ON d.run_id = u.run_id AND d.scheduled_for = u.scheduled_for
-        WHERE d.state = 'dispatched' AND d.cancelled_at IS NULL
+        JOIN occurrences d ON d.run_id = ANY (ARRAY[u.run_id]) AND d.scheduled_for = u.scheduled_for
+        WHERE d.state || '' = 'dispatched' AND d.cancelled_at IS NULL
         FOR UPDATE OF d SKIP LOCKED
     )
     UPDATE occurrences o SET cancelled_at = clock_timestamp(), cancel_reason = r.reason
-    FROM running r WHERE o.run_id = r.run_id AND o.scheduled_for = r.scheduled_for
+    FROM running r WHERE o.run_id = ANY (ARRAY[r.run_id]) AND o.scheduled_for = r.scheduled_for
     RETURNING o.run_id, o.job_id, o.context_id, o.cancel_reason
 """
 

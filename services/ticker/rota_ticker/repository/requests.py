@@ -12,7 +12,7 @@ from rota_ticker.repository.jobs import JOB, job_of
 PENDING = """
     WHERE r.changed_xid >= CAST(CAST(:horizon AS text) AS xid8)
       AND r.created_at > clock_timestamp() - CAST(:retention AS interval)
-      AND NOT EXISTS (SELECT 1 FROM occurrences o WHERE o.run_id = r.run_id
+      AND NOT EXISTS (SELECT 1 FROM occurrences o WHERE o.run_id = ANY (ARRAY[r.run_id])
                       AND o.scheduled_for = coalesce(r.scheduled_for, r.created_at))
 """
 
@@ -30,7 +30,7 @@ NEW = f"""
            NOT j.is_enabled OR coalesce(j.paused_until > statement_timestamp(), false)
                OR (t.paused_at IS NOT NULL AND (j.resumed_at IS NULL OR j.resumed_at < t.paused_at))
                AS is_paused
-    FROM run_requests r JOIN scheduled_jobs j ON j.id = r.job_id JOIN job_timers t ON t.job_id = r.job_id
+    FROM run_requests r JOIN scheduled_jobs j ON j.id = ANY (ARRAY[r.job_id]) JOIN job_timers t ON t.job_id = ANY (ARRAY[r.job_id])
     {PENDING} AND r.job_id = ANY (CAST(:locked AS uuid[]))
     ORDER BY r.job_id, r.created_at, r.scheduled_for LIMIT :limit
 """
@@ -38,9 +38,9 @@ NEW = f"""
 CANCELLATIONS = """
     SELECT c.run_id, c.scheduled_for, c.reason
     FROM run_cancellations c
-    JOIN occurrences o ON o.run_id = c.run_id AND o.scheduled_for = c.scheduled_for
+    JOIN occurrences o ON o.run_id = ANY (ARRAY[c.run_id]) AND o.scheduled_for = c.scheduled_for
     WHERE c.changed_xid >= CAST(CAST(:horizon AS text) AS xid8)
-      AND o.closed_at IS NULL AND o.cancelled_at IS NULL
+      AND o.state <> 'closed' AND o.cancelled_at IS NULL
     ORDER BY c.changed_xid LIMIT :limit
 """
 
@@ -49,8 +49,8 @@ CANCELLATIONS = """
 RESUMPTIONS = """
     SELECT r.run_id, r.scheduled_for, r.attempt
     FROM run_resumptions r
-    JOIN occurrences o ON o.run_id = r.run_id AND o.scheduled_for = r.scheduled_for AND o.attempt = r.attempt
-    WHERE r.changed_xid >= CAST(CAST(:horizon AS text) AS xid8) AND (o.closed_at IS NULL OR o.disposition = 'ran')
+    JOIN occurrences o ON o.run_id = ANY (ARRAY[r.run_id]) AND o.scheduled_for = r.scheduled_for AND o.attempt = r.attempt
+    WHERE r.changed_xid >= CAST(CAST(:horizon AS text) AS xid8) AND (o.state <> 'closed' OR o.disposition = 'ran')
     ORDER BY r.run_id LIMIT :limit
 """
 
@@ -60,7 +60,7 @@ RESUMPTIONS = """
 EXPIRED = """
     SELECT DISTINCT o.run_id, o.scheduled_for, o.attempt
     FROM pending_actions p
-    JOIN occurrences o ON o.run_id = p.run_id
+    JOIN occurrences o ON o.run_id = ANY (ARRAY[p.run_id])
     WHERE p.status = 'pending' AND p.expires_at <= statement_timestamp() - interval '5 seconds'
       AND o.disposition = 'ran' AND o.reason_code = 'partial'
     LIMIT :limit

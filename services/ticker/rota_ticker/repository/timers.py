@@ -15,7 +15,7 @@ TIMER = "t.job_id, t.planned_generation, t.accounted_until, t.next_run_at, t.run
 # By the begin of the statement, which an index can be searched by; the clock itself changes from row to row.
 DUE = f"""
     SELECT {JOB}, {TIMER}, clock_timestamp()
-    FROM job_timers t JOIN scheduled_jobs j ON j.id = t.job_id
+    FROM job_timers t JOIN scheduled_jobs j ON j.id = ANY (ARRAY[t.job_id])
     WHERE t.wake_at <= statement_timestamp() AND t.wake_at > statement_timestamp() - CAST(:late AS interval)
     ORDER BY t.wake_at, t.turn LIMIT :limit
     FOR UPDATE OF t SKIP LOCKED
@@ -24,7 +24,7 @@ DUE = f"""
 # Apart from the others: what waited for an hour may wait for a moment more, what is due now may not.
 LATE = f"""
     SELECT {JOB}, {TIMER}, clock_timestamp()
-    FROM job_timers t JOIN scheduled_jobs j ON j.id = t.job_id
+    FROM job_timers t JOIN scheduled_jobs j ON j.id = ANY (ARRAY[t.job_id])
     WHERE t.wake_at <= statement_timestamp() - CAST(:late AS interval)
     ORDER BY t.wake_at, t.turn LIMIT :limit
     FOR UPDATE OF t SKIP LOCKED
@@ -33,7 +33,7 @@ LATE = f"""
 # What is due next, all of one instant; each row with that instant for its clock.
 SOON = f"""
     SELECT {JOB}, {TIMER}, t.wake_at
-    FROM job_timers t JOIN scheduled_jobs j ON j.id = t.job_id
+    FROM job_timers t JOIN scheduled_jobs j ON j.id = ANY (ARRAY[t.job_id])
     WHERE t.wake_at = (SELECT min(wake_at) FROM job_timers WHERE wake_at > statement_timestamp())
       AND t.wake_at <= statement_timestamp() + CAST(:ahead AS interval)
     ORDER BY t.turn LIMIT :limit
@@ -59,23 +59,23 @@ SET = """
                 CAST(:accounted AS timestamptz[]), CAST(:nexts AS timestamptz[]), CAST(:wakes AS timestamptz[]),
                 CAST(:runs AS int[]), CAST(:paused AS timestamptz[]), CAST(:errors AS text[]))
         AS u (job_id, generation, accounted_until, next_run_at, wake_at, runs, paused_at, error)
-    WHERE t.job_id = u.job_id AND t.planned_generation <= u.generation
+    WHERE t.job_id = ANY (ARRAY[u.job_id]) AND t.planned_generation <= u.generation
 """
 
 # A new job is to be accounted for since its creation. Its turn, among what is due at the same instant, is
 # somewhere among the jobs of its context: so the contexts go in turn, however many jobs one of them has.
 ADOPT = """
-    WITH held AS MATERIALIZED (
-        SELECT context_id, count(*) AS jobs FROM scheduled_jobs
-        WHERE context_id IN (SELECT context_id FROM scheduled_jobs WHERE id = ANY (CAST(:job_ids AS uuid[])))
-        GROUP BY context_id
+    WITH new AS MATERIALIZED (
+        SELECT id, context_id, created_at FROM scheduled_jobs WHERE id = ANY (CAST(:job_ids AS uuid[]))
+    ), held AS MATERIALIZED (
+        SELECT n.context_id, (SELECT count(*) FROM scheduled_jobs j WHERE j.context_id = n.context_id) AS jobs
+        FROM (SELECT DISTINCT context_id FROM new) n
     )
     INSERT INTO job_timers (job_id, context_id, planned_generation, accounted_until, turn)
-    SELECT j.id, j.context_id, 0, j.created_at, abs(CAST(hashtext(CAST(j.id AS text)) AS bigint)) % h.jobs
-    FROM scheduled_jobs j JOIN held h ON h.context_id = j.context_id
-    WHERE j.id = ANY (CAST(:job_ids AS uuid[]))
-      AND NOT EXISTS (SELECT 1 FROM job_timers t WHERE t.job_id = j.id)
-    ORDER BY j.id ON CONFLICT DO NOTHING
+    SELECT n.id, n.context_id, 0, n.created_at, abs(CAST(hashtext(CAST(n.id AS text)) AS bigint)) % h.jobs
+    FROM new n JOIN held h ON h.context_id = n.context_id
+    WHERE NOT EXISTS (SELECT 1 FROM job_timers t WHERE t.job_id = ANY (ARRAY[n.id]))
+    ORDER BY n.id ON CONFLICT DO NOTHING
 """
 
 # Of jobs whose runs ended, those that have failed before or do now.
@@ -93,11 +93,11 @@ COUNT_FAILURES = """
         SET failures_in_a_row = u.failures + CASE WHEN u.is_broken THEN 0 ELSE t.failures_in_a_row END
         FROM unnest(CAST(:job_ids AS uuid[]), CAST(:failures AS int[]), CAST(:broken AS boolean[]))
             AS u (job_id, failures, is_broken)
-        WHERE t.job_id = u.job_id
+        WHERE t.job_id = ANY (ARRAY[u.job_id])
         RETURNING t.job_id, t.failures_in_a_row, t.paused_at
     )
     SELECT c.job_id, j.context_id, j.name, c.failures_in_a_row
-    FROM counted c JOIN scheduled_jobs j ON j.id = c.job_id
+    FROM counted c JOIN scheduled_jobs j ON j.id = ANY (ARRAY[c.job_id])
     WHERE j.is_enabled AND c.paused_at IS NULL AND c.failures_in_a_row >= j.auto_pause_after
 """
 
@@ -112,7 +112,7 @@ CONCERNED = """
     SELECT t.job_id, j.context_id, j.name FROM budgets b
     JOIN scheduled_jobs j ON j.context_id = b.context_id AND j.tool IS NULL AND j.is_enabled
         AND (b.job_id IS NULL OR j.id = b.job_id) AND (b.agent_name IS NULL OR j.agent_name = b.agent_name)
-    JOIN job_timers t ON t.job_id = j.id
+    JOIN job_timers t ON t.job_id = ANY (ARRAY[j.id])
     WHERE b.id = :budget_id AND b.policy = 'pause' AND t.paused_at IS NULL
     ORDER BY t.job_id FOR UPDATE OF t
 """
