@@ -28,7 +28,7 @@ UNFINISHED = """
                       -- What blocks several runs is told once.
                       OR o.reason_code = 'blocked' AND n.context_id = o.context_id AND n.cause IS NOT NULL))
               AS untold,
-           (SELECT count(*) FROM unpublished_outcomes u JOIN run_attempts a USING (run_id, attempt)
+           (SELECT count(*) FROM unpublished_outcomes u JOIN run_attempts a ON a.run_id = ANY (u.run_ids)
             WHERE a.context_id = ANY (CAST(:c AS uuid[]))) AS unpublished
 """
 

@@ -34,3 +34,14 @@ def upgrade() -> None:
                 FROM contexts c WHERE c.id = ANY (wanted);
         END $$
     """)
+    # Of these contexts those in which somebody waits, seen under the same lock.
+    op.execute("""
+        CREATE FUNCTION rota_waiting(wanted uuid[]) RETURNS SETOF uuid LANGUAGE plpgsql AS $$
+        BEGIN
+            PERFORM pg_advisory_xact_lock(hashtext('rota admission'));
+            RETURN QUERY
+                SELECT w.id FROM unnest(wanted) AS w (id)
+                WHERE (SELECT 1 FROM occurrences q WHERE q.context_id = w.id AND q.state = 'queued'
+                       ORDER BY q.priority LIMIT 1) IS NOT NULL;
+        END $$
+    """)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from uuid import UUID, uuid4
 
 import msgspec
 
@@ -13,7 +14,7 @@ from rota_contracts.events import Event, JobCompleted
 from rota_executor.attempt import Attempt
 from rota_executor.domain import bounded_transcript, ids, kept_notes, without
 from rota_executor.pile import Pile
-from rota_executor.repository import AttemptKey, Ended, Repository
+from rota_executor.repository import Ended, Repository
 from rota_executor.repository.notebooks import Note
 from rota_store import is_transient
 
@@ -21,6 +22,7 @@ log = logs.logger(__name__)
 
 Publish = Callable[[Sequence[Event]], Awaitable[None]]
 MAX_BATCH = 1000
+MAX_WRITTEN = 4  # batches
 MAX_SWEPT = 200
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 
@@ -65,6 +67,14 @@ class _Entry:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class _Written:
+    """Entries that were written together, and are published together."""
+
+    batch: UUID
+    entries: Sequence[_Entry]
+
+
 class Outbox:
     def __init__(self, repository: Repository, publish: Publish, *, sweep_age_seconds: float) -> None:
         self._repository = repository
@@ -74,7 +84,7 @@ class Outbox:
         # before this that is.
         self._is_left_behind = True
         self._to_write: Pile[_Entry] = Pile()
-        self._to_publish: Pile[_Entry] = Pile()
+        self._to_publish: Pile[_Written] = Pile()
 
     async def write(self, attempt: Attempt, completed: JobCompleted) -> bool:
         """Returns when the outcome is written, or with False when the lease was not held any more."""
@@ -91,8 +101,8 @@ class Outbox:
     async def publishing(self) -> None:
         """The loop that publishes what is written."""
         while True:
-            async with self._to_publish.taken(MAX_BATCH) as entries:
-                await self._publish_written(entries)
+            async with self._to_publish.taken(MAX_WRITTEN) as written:
+                await self._publish_written(written)
 
     async def flush(self) -> None:
         """Returns when all that was handed in has been written and published, as far as possible."""
@@ -103,7 +113,7 @@ class Outbox:
         """Publishes outcomes, of any executor, that nobody confirmed; how many."""
         age = 0 if self._is_left_behind else self._sweep_age_seconds
         swept = some = await self._sweep_some(age)
-        while some == MAX_SWEPT:
+        while some >= MAX_SWEPT:
             swept += (some := await self._sweep_some(age))
         self._is_left_behind = False
         return swept
@@ -115,11 +125,12 @@ class Outbox:
 
     async def _sweep_some(self, age: float) -> int:
         found = await self._repository.unpublished(older_than_seconds=age, limit=MAX_SWEPT)
-        events: dict[AttemptKey, Event] = {}
-        for key, outcome in found:
+        events: list[Event] = []
+        for _, key, outcome in found:
             try:
-                events[key] = decode_payload(JobCompleted.TYPE, outcome.encode())
-            except MalformedEventError as error:
+                if outcome is not None:
+                    events.append(decode_payload(JobCompleted.TYPE, outcome.encode()))
+            except MalformedEventError as error:  # kept with its attempt, where others look as well
                 log.error(  # noqa: TRY400  the message says all
                     "an outcome cannot be read",
                     action="outcome_malformed",
@@ -127,10 +138,11 @@ class Outbox:
                     error=str(error),
                 )
         if events:
-            await self._publish(list(events.values()))
-            await self._repository.mark_published(list(events))
+            await self._publish(events)
             log.info("outcomes were published again", action="swept", count=len(events))
-        return len(events)
+        if found:
+            await self._repository.mark_published(list({one.batch for one in found}))
+        return len(found)
 
     async def _write(self, entries: list[_Entry]) -> None:
         pause = FIRST_PAUSE
@@ -150,12 +162,14 @@ class Outbox:
                 continue
             self._settle(waiting, written)
 
-    async def _end(self, entries: list[_Entry]) -> set[AttemptKey]:
+    async def _end(self, entries: list[_Entry]) -> list[_Written]:
         """Those that were written; attempts that end together are mostly held under one lease."""
-        written: set[AttemptKey] = set()
+        written: list[_Written] = []
         for executor in {entry.attempt.lease.executor for entry in entries}:
-            outcomes = [entry.ended() for entry in entries if entry.attempt.lease.executor == executor]
-            written |= await self._repository.end(executor, outcomes)
+            held = [entry for entry in entries if entry.attempt.lease.executor == executor]
+            batch = uuid4()
+            keys = await self._repository.end(executor, [entry.ended() for entry in held], batch)
+            written.append(_Written(batch, [entry for entry in held if entry.attempt.key in keys]))
         return written
 
     async def _write_singly(self, entries: list[_Entry], error: Exception) -> None:
@@ -176,17 +190,20 @@ class Outbox:
         else:
             entry.without_answer(error)
 
-    def _settle(self, entries: list[_Entry], written: set[AttemptKey]) -> None:
+    def _settle(self, entries: list[_Entry], written: list[_Written]) -> None:
+        for one in written:
+            if one.entries:
+                self._to_publish.put(one)
+            for entry in one.entries:
+                entry.settle(written=True)
         for entry in entries:
-            is_written = entry.attempt.key in written
-            if is_written:
-                self._to_publish.put(entry)
-            entry.settle(written=is_written)
+            entry.settle(written=False)
 
-    async def _publish_written(self, entries: list[_Entry]) -> None:
+    async def _publish_written(self, written: list[_Written]) -> None:
+        entries = [entry for one in written for entry in one.entries]
         try:
             await self._publish([entry.completed for entry in entries])
-            await self._repository.mark_published([entry.attempt.key for entry in entries])
+            await self._repository.mark_published([one.batch for one in written])
         except Exception as error:  # noqa: BLE001  the edge of a loop: the outcome is a row, the sweep publishes it
             log.warning(
                 "outcomes wait for the sweep", action="publish_failed", count=len(entries), error=repr(error)

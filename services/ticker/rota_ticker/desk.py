@@ -92,9 +92,9 @@ class Desk:
 
     async def _admit(self, connection: Connection, contexts: Iterable[UUID], news: News) -> None:
         """Dispatches what fits into the room of these contexts."""
-        if not (concerned := list(contexts)):
+        concerned = list(contexts)
+        if not concerned or not (concerned := await admission.waiting(connection, concerned)):
             return
-        await admission.lock_admission(connection)
         waiting = await admission.candidates(connection, concerned, self._batch_size)
         chosen = admissible(waiting, self._batch_size)
         if not chosen:

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -270,7 +271,7 @@ async def test_a_transaction_that_began_in_time_writes_nothing_after_the_lease(s
     database = Frozen(stage.environment()["ROTA_POSTGRES_URL"], application="frozen")
     late = Repository(database, terms)
     assert await late.renew(["frozen"]) == set()
-    assert await late.end("frozen", [Ended(key, "{}", "[]")]) == set()
+    assert await late.end("frozen", [Ended(key, "{}", "[]")], uuid4()) == set()
     assert await late.begin_effect("frozen", key, "call", "tool", "{}") is None
     assert await late.claim("frozen", [event]) is None
     await database.close()

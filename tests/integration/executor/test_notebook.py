@@ -3,6 +3,7 @@
 import asyncio
 import json
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -96,7 +97,7 @@ async def test_an_outcome_that_comes_too_late_takes_its_notes_with_it(stage: Sta
     ended = Ended(AttemptKey(event.run_id, 1), "{}", None, notes=[note])
     async with stage.executor():
         repository = Repository(stage.world.database("executor"), Terms(20, 2))
-        assert await repository.end("somebody else", [ended]) == set()
+        assert await repository.end("somebody else", [ended], uuid4()) == set()
     assert await stage.world.value("SELECT count(*) FROM job_notebooks") == 0
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
@@ -32,7 +33,8 @@ async def an_ended_attempt(stage: Stage, content: str, *, executor: str = "gone"
     repository = Repository(stage.world.database("executor"), TERMS)
     await repository.enter(executor)
     assert await repository.claim(executor, [event])
-    written = await repository.end(executor, [Ended(key_of(event), encode_payload(end).decode(), "[]")])
+    outcome = Ended(key_of(event), encode_payload(end).decode(), "[]")
+    written = await repository.end(executor, [outcome], uuid4())
     assert written == {key_of(event)}
     return event
 
@@ -76,7 +78,7 @@ async def test_an_outcome_that_could_not_be_published_stays_for_the_next_sweep(s
     outbox = Outbox(repository, publish, sweep_age_seconds=0)
     with pytest.raises(PublishError):
         await outbox.sweep()
-    assert await stage.world.value("SELECT run_id FROM unpublished_outcomes") == event.run_id
+    assert await stage.world.value("SELECT run_ids FROM unpublished_outcomes") == [event.run_id]
     assert await outbox.sweep() == 1
     assert await outbox.sweep() == 0
     assert (await stage.completed(event)).content == "say it again"
@@ -87,8 +89,8 @@ async def test_an_outcome_is_said_once_however_often_it_is_swept(stage: Stage) -
     async with stage.executor(EXECUTOR_SWEEP_SECONDS="0.05"):
         for _ in range(3):
             await stage.world.sql(
-                "INSERT INTO unpublished_outcomes (run_id, attempt, created_at)"
-                " SELECT run_id, attempt, now() - interval '1 s' FROM run_attempts ON CONFLICT DO NOTHING"
+                "INSERT INTO unpublished_outcomes (run_ids, attempts, created_at)"
+                " SELECT ARRAY[run_id], ARRAY[attempt], now() - interval '1 s' FROM run_attempts"
             )
 
             async def is_confirmed() -> bool:
@@ -105,9 +107,9 @@ async def test_an_outcome_is_written_only_while_the_lease_is_held(stage: Stage) 
         await repository.enter(executor)
     assert await repository.claim("here", [event])
     ended = [Ended(key_of(event), "{}", "[]")]
-    assert await repository.end("other", ended) == set()
+    assert await repository.end("other", ended, uuid4()) == set()
     await stage.world.sql("UPDATE executors SET lease_until = now() - interval '1 s' WHERE id = 'here'")
-    assert await repository.end("here", ended) == set()
+    assert await repository.end("here", ended, uuid4()) == set()
     assert await repository.claim("here", [event]) is None
     assert await repository.renew(["here", "other"]) == {"other"}  # what is lost stays lost
     assert (await stage.attempt(event)).state == "running"

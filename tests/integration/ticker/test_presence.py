@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
@@ -119,7 +120,7 @@ async def test_a_lease_that_was_ended_is_never_held_again(world: World) -> None:
     key = AttemptKey(run, 1)
     assert await repository.renew([GONE]) == set()
     assert await repository.claim(GONE, []) is None
-    assert await repository.end(GONE, [Ended(key, "{}", None)]) == set()
+    assert await repository.end(GONE, [Ended(key, "{}", None)], uuid4()) == set()
     assert await repository.begin_effect(GONE, key, "call", "tool", "{}") is None
     assert await repository.release(GONE, [key]) == 0
     assert await ticker.reconcile() == 1
@@ -144,7 +145,9 @@ async def test_an_outcome_on_its_way_to_its_commit_is_waited_for(world: World) -
     database = world.database("executor")
     async with database.transaction() as connection:
         repository = Repository(connection, TERMS)  # type: ignore[arg-type]  # a statement, not a transaction
-        assert await repository.end(GONE, [Ended(AttemptKey(run, 1), "{}", None)]) == {AttemptKey(run, 1)}
+        assert await repository.end(GONE, [Ended(AttemptKey(run, 1), "{}", None)], uuid4()) == {
+            AttemptKey(run, 1)
+        }
 
         async def is_over() -> bool:
             return await left(world, GONE) < 0

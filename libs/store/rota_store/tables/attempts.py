@@ -1,6 +1,7 @@
 """What there is to link, and what becomes of runs while they go on. Written by the executor."""
 
 from sqlalchemy import (
+    ARRAY,
     Boolean,
     CheckConstraint,
     Column,
@@ -22,6 +23,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from rota_store.tables.columns import (
     TransactionId,
     held_context,
+    identity,
     instant,
     metadata,
     of_context,
@@ -195,12 +197,12 @@ job_notebooks = Table(
     Index("ix_job_notebooks_context_id", "context_id"),
 )
 
-# Outcomes whose publication is not confirmed; narrow, so that confirming does not write the outcome again.
+# Outcomes whose publication is not confirmed: of each batch that was written together one row.
 unpublished_outcomes = Table(
     "unpublished_outcomes",
     metadata,
-    Column("run_id", Uuid),
-    Column("attempt", Integer),
+    identity(),
+    Column("run_ids", ARRAY(Uuid), nullable=False),
+    Column("attempts", ARRAY(Integer), nullable=False),
     instant("created_at", now=True),
-    PrimaryKeyConstraint("run_id", "attempt"),
 )

@@ -53,8 +53,11 @@ class Claimed(NamedTuple):
 
 
 class Unpublished(NamedTuple):
+    """`outcome` is JSON; None where it went with its context."""
+
+    batch: UUID
     key: AttemptKey
-    outcome: str
+    outcome: str | None
 
 
 # One row per attempt of a batch.
@@ -83,9 +86,21 @@ _END = f"""
             AS d(run_id, attempt, outcome, transcript, checkpoint, carried)
         WHERE a.run_id = ANY (ARRAY[d.run_id]) AND a.attempt = d.attempt AND {RUNNING}
         RETURNING a.run_id, a.attempt
+    ), unpublished AS (
+        INSERT INTO unpublished_outcomes (id, run_ids, attempts)
+        SELECT CAST(:batch AS uuid), array_agg(run_id), array_agg(attempt) FROM ended HAVING count(*) > 0
     )
-    INSERT INTO unpublished_outcomes (run_id, attempt) SELECT run_id, attempt FROM ended
-    RETURNING run_id, attempt
+    SELECT run_id, attempt FROM ended
+"""
+# The oldest batches, until they are `limit` outcomes or more.
+_UNPUBLISHED = """
+    SELECT u.id, k.run_id, k.attempt, CAST(a.outcome AS text)
+    FROM (SELECT id, run_ids, attempts,
+                 sum(cardinality(run_ids)) OVER (ORDER BY created_at, id) - cardinality(run_ids) AS older
+          FROM unpublished_outcomes WHERE created_at < now() - make_interval(secs => :age)) u
+    CROSS JOIN LATERAL unnest(u.run_ids, u.attempts) AS k (run_id, attempt)
+    LEFT JOIN run_attempts a ON a.run_id = ANY (ARRAY[k.run_id]) AND a.attempt = k.attempt
+    WHERE u.older < :limit ORDER BY u.older
 """
 
 
@@ -248,8 +263,11 @@ class Repository:
         )
         return {row[0]: row[1] for row in rows}
 
-    async def end(self, executor: str, outcomes: Sequence[Ended]) -> set[AttemptKey]:
-        """Writes outcomes of attempts while the lease goes on; the others have no outcome from here."""
+    async def end(self, executor: str, outcomes: Sequence[Ended], batch: UUID) -> set[AttemptKey]:
+        """Writes outcomes of attempts while the lease goes on; the others have no outcome from here.
+
+        What was written is to be published, as `batch`.
+        """
         values = {
             **_arrays([ended.key for ended in outcomes]),
             "outcomes": [ended.outcome for ended in outcomes],
@@ -257,6 +275,7 @@ class Repository:
             "checkpoints": [ended.checkpoint for ended in outcomes],
             "carried": [ended.carried for ended in outcomes],
             "executor": executor,
+            "batch": batch,
         }
         if not any(one.notes for one in outcomes):
             rows = await self._database.fetch(_END, values)
@@ -331,27 +350,16 @@ class Repository:
             {**_arrays(keys), "executor": executor},
         )
 
-    async def mark_published(self, keys: Sequence[AttemptKey]) -> None:
+    async def mark_published(self, batches: Sequence[UUID]) -> None:
         await self._database.execute(
-            f"""
-            DELETE FROM unpublished_outcomes u
-            USING {_ATTEMPTS} WHERE u.run_id = ANY (ARRAY[d.run_id]) AND u.attempt = d.attempt
-            """,
-            _arrays(keys),
+            "DELETE FROM unpublished_outcomes WHERE id = ANY (CAST(:batches AS uuid[]))",
+            {"batches": list(batches)},
         )
 
     async def unpublished(self, *, older_than_seconds: float, limit: int) -> list[Unpublished]:
-        """Outcomes whose publication nobody has confirmed, oldest first, of any executor."""
-        rows = await self._database.fetch(
-            """
-            SELECT u.run_id, u.attempt, CAST(a.outcome AS text) AS outcome
-            FROM unpublished_outcomes u JOIN run_attempts a ON a.run_id = ANY (ARRAY[u.run_id]) AND a.attempt = u.attempt
-            WHERE u.created_at < now() - make_interval(secs => :age)
-            ORDER BY u.created_at LIMIT :limit
-            """,
-            {"age": older_than_seconds, "limit": limit},
-        )
-        return [Unpublished(AttemptKey(row.run_id, row.attempt), row.outcome) for row in rows]
+        """Outcomes whose publication nobody has confirmed, of any executor: the oldest batches, whole."""
+        rows = await self._database.fetch(_UNPUBLISHED, {"age": older_than_seconds, "limit": limit})
+        return [Unpublished(row[0], AttemptKey(row[1], row[2]), row[3]) for row in rows]
 
 
 def _messages(events: Sequence[JobDue]) -> dict[str, list[object]]:

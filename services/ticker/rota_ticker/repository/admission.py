@@ -29,6 +29,9 @@ WAITING_CONTEXTS = """
 # Takes the lock, and looks after it has it: a function of PostgreSQL, for one way there and back instead of two.
 ROOMS = "SELECT context_id, room, looked_at FROM rota_rooms(CAST(:contexts AS uuid[]))"
 
+# As above: takes the lock, then looks.
+WAITING = "SELECT rota_waiting(CAST(:contexts AS uuid[]))"
+
 # Of each context, what fits into the room that it has: the first by priority and age that nothing holds back.
 CANDIDATES = """
     WITH limited AS MATERIALIZED (
@@ -140,6 +143,11 @@ async def rooms(connection: Connection, contexts: Iterable[UUID]) -> tuple[dict[
     """
     rows = await connection.fetch(ROOMS, {"contexts": list(contexts)})
     return {row[0]: row[1] for row in rows}, rows[0][2] if rows else None
+
+
+async def waiting(connection: Connection, contexts: Iterable[UUID]) -> list[UUID]:
+    """Locks the admission; those of the contexts in which somebody waits."""
+    return [row[0] for row in await connection.fetch(WAITING, {"contexts": list(contexts)})]
 
 
 async def waiting_contexts(connection: Connection) -> list[UUID]:
