@@ -31,6 +31,8 @@ FIXED_PLANS = {
     "enable_mergejoin": "off",
     "enable_indexonlyscan": "off",
 }
+# Left to itself, PostgreSQL keeps a plan as well, after five executions, whatever becomes of the tables.
+FRESH_PLANS = {"plan_cache_mode": "force_custom_plan"}
 
 
 class Row(asyncpg.Record):
@@ -88,12 +90,13 @@ class Database:
     ) -> None:
         """Connects lazily to `postgresql://role:password@host:port/database`.
 
-        With `has_fixed_plans` a statement is planned once in each connection, for whatever values.
+        With `has_fixed_plans` a statement is planned once in each connection, for whatever values; else each
+        time.
         """
         self._url = url
         self._application = application
         self._pool_size = pool_size
-        self._settings = FIXED_PLANS if has_fixed_plans else {}
+        self._settings = FIXED_PLANS if has_fixed_plans else FRESH_PLANS
         self._pool: asyncpg.Pool[Row] | None = None
         self._opening = asyncio.Lock()
 
