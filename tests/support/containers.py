@@ -75,9 +75,13 @@ class _Contained(LocalServer):
     def _wrapped(self) -> Any:  # Docker's own client has no types
         return self._container.get_wrapped_container() if self._container else None
 
-    def _failed(self, reason: str) -> LocalPartError:
+    def fetch_log(self) -> None:
+        """Writes into the log what the container has written so far."""
         if self._container:
             self.log.write_bytes(b"".join(self._container.get_logs()))
+
+    def _failed(self, reason: str) -> LocalPartError:
+        self.fetch_log()
         return super()._failed(reason)
 
     @abstractmethod

@@ -26,14 +26,13 @@ class Plans:
     """Of the database of a world, from when they are watched on; the gateway plans as it likes."""
 
     def __init__(self, world: World) -> None:
-        self._log = world.servers.postgres.log
-        self._start = self._log.stat().st_size
+        self._servers = world.servers
+        self._start = len(self._servers.postgres_log())
 
     def reads(self) -> dict[str, int]:
         """Of each statement the most rows that one step of one execution of it had in its hands."""
-        with self._log.open(encoding="utf-8", errors="replace") as log:
-            log.seek(self._start)
-            entries = [json.loads(entry) for entry in ENTRY.findall(log.read())]
+        written = self._servers.postgres_log()[self._start :]
+        entries = [json.loads(entry) for entry in ENTRY.findall(written)]
         reads: dict[str, int] = {}
         for entry in entries:
             text = " ".join(entry["Query Text"].split())

@@ -56,6 +56,12 @@ class Servers:
         self.nats.stop()
         self.postgres.stop("immediate")
 
+    def postgres_log(self) -> str:
+        """What PostgreSQL has written so far."""
+        if fetch := getattr(self.postgres, "fetch_log", None):  # from its container
+            fetch()
+        return self.postgres.log.read_text(encoding="utf-8", errors="replace")
+
     def environment(self, service: str, database: str) -> dict[str, str]:
         """The variables that a service is started with."""
         return {
