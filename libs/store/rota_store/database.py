@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from uuid import UUID
@@ -22,8 +23,9 @@ CLOSE_SECONDS = 5.0
 # be while a table is empty and PostgreSQL has been told so: any plan seems good then, and stays when there
 # are thousands of rows. So the planner is left no choice but to look each row up in an index, which is right
 # at every size. A statement says `a.id = ANY (ARRAY[b.id])` for `a.id = b.id` where `a` is to be looked up:
-# no index is read from end to end for that, and `b` is not looked through for each `a`. Where an index of
-# states or of executors would do for what is known by its id, `|| ''` keeps it away.
+# no index is read from end to end for that, and `b` is not looked through for each `a`. Another index that
+# would do as well for what is known by its id, or be read whole for the second of its columns, is kept away:
+# by `|| ''` from a state, by `IS NOT DISTINCT FROM` from an instant.
 FIXED_PLANS = {
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
@@ -31,6 +33,9 @@ FIXED_PLANS = {
     "enable_mergejoin": "off",
     "enable_indexonlyscan": "off",
 }
+# And lest a plan that is bad all the same, made in a moment in which every plan costs the same, lasts until
+# PostgreSQL looks at the tables again: so long a connection keeps its plans.
+PLANS_SECONDS = 10.0
 # Left to itself, PostgreSQL keeps a plan as well, after five executions, whatever becomes of the tables.
 FRESH_PLANS = {"plan_cache_mode": "force_custom_plan"}
 
@@ -90,13 +95,15 @@ class Database:
     ) -> None:
         """Connects lazily to `postgresql://role:password@host:port/database`.
 
-        With `has_fixed_plans` a statement is planned once in each connection, for whatever values; else each
-        time.
+        With `has_fixed_plans` a statement is planned once in `PLANS_SECONDS` in each connection, for whatever
+        values; else each time.
         """
         self._url = url
         self._application = application
         self._pool_size = pool_size
         self._settings = FIXED_PLANS if has_fixed_plans else FRESH_PLANS
+        # By its process at the server, when a connection began to plan.
+        self._planned: dict[int, float] = {}
         self._pool: asyncpg.Pool[Row] | None = None
         self._opening = asyncio.Lock()
 
@@ -139,6 +146,7 @@ class Database:
     async def close(self) -> None:
         """Closes what is open; whoever comes later finds the database open again."""
         pool, self._pool = self._pool, None
+        self._planned.clear()
         if pool is not None:
             with contextlib.suppress(TimeoutError):  # the pool cuts off what still runs then
                 async with asyncio.timeout(CLOSE_SECONDS):
@@ -150,9 +158,20 @@ class Database:
         async with asyncio.timeout(ACQUIRE_SECONDS):
             pooled = await pool.acquire()
         try:
+            if self._settings is FIXED_PLANS:
+                await self._forget_old_plans(pooled)
             yield pooled
         finally:
             await pool.release(pooled, timeout=ACQUIRE_SECONDS)
+
+    async def _forget_old_plans(self, pooled: "PoolConnectionProxy[Row]") -> None:
+        now, process = time.monotonic(), pooled.get_server_pid()
+        if now - self._planned.setdefault(process, now) > PLANS_SECONDS:
+            try:
+                await pooled.execute("DISCARD PLANS")
+            except DRIVER_ERRORS as error:
+                raise without_values(error) from None
+            self._planned[process] = now
 
     async def _open(self) -> "asyncpg.Pool[Row]":
         async with self._opening:

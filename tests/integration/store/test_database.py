@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from rota_store import Database, StatementError, is_transient
+from rota_store import Database, StatementError, database, is_transient
 from tests.support.eventually import eventually
 from tests.support.world import World
 
@@ -281,3 +281,20 @@ async def test_a_migration_under_a_prepared_statement_is_survived(single: Databa
     assert is_transient(caught.value)
     await read()
     await owner.close()
+
+
+async def test_plans_are_made_anew_after_a_while(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was made for empty tables does not outlive the crowd that fills them."""
+    monkeypatch.setattr(database, "PLANS_SECONDS", 0)
+    fixed = Database(
+        world.environment("ticker")["ROTA_POSTGRES_URL"],
+        application="test",
+        pool_size=1,
+        has_fixed_plans=True,
+    )
+    sent: list[str] = []
+    async with fixed._connection() as pooled:
+        pooled.add_query_logger(lambda statement: sent.append(statement.query))
+    await fixed.fetch("SELECT 1")
+    await fixed.close()
+    assert sent == ["DISCARD PLANS", "SELECT 1"]

@@ -242,7 +242,3 @@ async def test_questions_to_a_large_ledger_are_answered_from_few_rows(world: Wor
     }
     nodes = await plan_of(world, endings.CLOSE_RAN, values)
     assert rows_read(nodes, "occurrences") <= 200
-    scans = [node for node in nodes if "Scan" in node["Node Type"] and "Relation Name" in node]
-    # Those instants lie in one month, or in the two around midnight of its first day.
-    read = {node["Relation Name"] for node in scans if node["Actual Loops"]}
-    assert read <= {named(THIS_MONTH), named(THIS_MONTH - timedelta(days=1))}

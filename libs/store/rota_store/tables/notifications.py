@@ -56,7 +56,7 @@ notifications = Table(
         postgresql_where=text("cause IS NOT NULL"),
     ),
     Index("ix_notifications_context_id", "context_id", text("created_at DESC")),
-    Index("ix_notifications_created_at", text("created_at DESC"), text("id DESC")),
+    Index("ix_notifications_created_at", text("created_at DESC")),
 )
 
 deliveries = Table(

@@ -83,7 +83,7 @@ agent_execution_results = Table(
     ),
     Index("ix_agent_execution_results_schedule_id", "schedule_id", text("created_at DESC")),
     Index("ix_agent_execution_results_context_id", "context_id", text("created_at DESC")),
-    Index("ix_agent_execution_results_created_at", text("created_at DESC"), text("run_id DESC")),
+    Index("ix_agent_execution_results_created_at", text("created_at DESC")),
 )
 
 # Results that result.recorded was not confirmed for: of each batch one row.

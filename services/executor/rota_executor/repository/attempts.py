@@ -64,7 +64,7 @@ class Unpublished(NamedTuple):
 _ATTEMPTS = "unnest(CAST(:run_ids AS uuid[]), CAST(:attempts AS int[])) AS d(run_id, attempt)"
 # What a message says of an occurrence is believed only where the ledger says the same.
 _OCCURRENCE = (
-    "o.run_id = ANY (ARRAY[d.run_id]) AND o.scheduled_for = d.scheduled_for AND o.job_id IS NOT DISTINCT FROM d.job_id"
+    "o.run_id = ANY (ARRAY[d.run_id]) AND o.scheduled_for IS NOT DISTINCT FROM d.scheduled_for AND o.job_id IS NOT DISTINCT FROM d.job_id"
     " AND o.context_id IS NOT DISTINCT FROM d.context_id"
 )
 # Measured by the clock, not by now(): a process that froze after the begin of its transaction is late.
@@ -256,7 +256,7 @@ class Repository:
             """
             SELECT o.run_id, coalesce(o.cancel_reason, '')
             FROM unnest(CAST(:run_ids AS uuid[]), CAST(:instants AS timestamptz[])) AS d(run_id, scheduled_for)
-            JOIN occurrences o ON o.run_id = ANY (ARRAY[d.run_id]) AND o.scheduled_for = d.scheduled_for
+            JOIN occurrences o ON o.run_id = ANY (ARRAY[d.run_id]) AND o.scheduled_for IS NOT DISTINCT FROM d.scheduled_for
             WHERE o.cancelled_at IS NOT NULL
             """,
             {"run_ids": [run_id for run_id, _ in keys], "instants": [instant for _, instant in keys]},

@@ -21,7 +21,7 @@ RESERVE = """
     ), locked AS MATERIALIZED (
         SELECT p.budget_id, p.period_start, p.used_tokens, p.used_cost, p.reserved_tokens, p.reserved_cost
         FROM budget_periods p
-        JOIN wanted w ON w.budget_id = p.budget_id AND w.period_start = p.period_start
+        JOIN wanted w ON p.budget_id = ANY (ARRAY[w.budget_id]) AND p.period_start = w.period_start
         ORDER BY p.budget_id, p.period_start FOR UPDATE OF p
     ), judged AS MATERIALIZED (
         SELECT w.budget_id, w.policy, w.fallback_model, w.tokens_limit, w.cost_limit, l.used_tokens, l.used_cost,
@@ -37,7 +37,7 @@ RESERVE = """
         UPDATE budget_periods p
         SET reserved_tokens = l.reserved_tokens + CAST(:tokens AS bigint), reserved_cost = l.reserved_cost + CAST(:cost AS numeric)
         FROM locked l, granted g
-        WHERE g.yes AND p.budget_id = l.budget_id AND p.period_start = l.period_start
+        WHERE g.yes AND p.budget_id = ANY (ARRAY[l.budget_id]) AND p.period_start = l.period_start
     ), kept AS (
         INSERT INTO budget_reservations (id, budget_id, period_start, run_id, attempt, tokens, cost)
         SELECT CAST(:id AS uuid), l.budget_id, l.period_start, :run_id, :attempt, CAST(:tokens AS bigint), CAST(:cost AS numeric)
@@ -58,19 +58,19 @@ SETTLE = """
         DELETE FROM budget_reservations WHERE id = :id RETURNING budget_id, period_start, tokens, cost
     ), locked AS MATERIALIZED (
         SELECT p.budget_id, p.period_start FROM budget_periods p
-        JOIN gone g ON g.budget_id = p.budget_id AND g.period_start = p.period_start
+        JOIN gone g ON p.budget_id = ANY (ARRAY[g.budget_id]) AND p.period_start = g.period_start
         ORDER BY p.budget_id, p.period_start FOR UPDATE OF p
     ), settled AS (
         UPDATE budget_periods p
         SET reserved_tokens = p.reserved_tokens - g.tokens, reserved_cost = p.reserved_cost - g.cost,
             used_tokens = p.used_tokens + CAST(:tokens AS bigint), used_cost = p.used_cost + CAST(:cost AS numeric)
         FROM locked l JOIN gone g ON g.budget_id = l.budget_id
-        WHERE p.budget_id = l.budget_id AND p.period_start = l.period_start
+        WHERE p.budget_id = ANY (ARRAY[l.budget_id]) AND p.period_start = l.period_start
         RETURNING p.budget_id, p.period_start, p.used_tokens, p.used_cost, p.warned_at
     )
     SELECT b.id AS budget_id, b.policy, b.fallback_model, b.tokens_limit, b.cost_limit, s.used_tokens, s.used_cost,
            s.period_start
-    FROM settled s JOIN budgets b ON b.id = s.budget_id WHERE s.warned_at IS NULL
+    FROM settled s JOIN budgets b ON b.id = ANY (ARRAY[s.budget_id]) WHERE s.warned_at IS NULL
 """
 
 # The id follows from budget and period: told once, whoever finds it out.
@@ -103,14 +103,14 @@ FREE = """
         FROM gone GROUP BY 1, 2
     ), locked AS MATERIALIZED (
         SELECT p.budget_id, p.period_start FROM budget_periods p
-        JOIN sums s ON s.budget_id = p.budget_id AND s.period_start = p.period_start
+        JOIN sums s ON p.budget_id = ANY (ARRAY[s.budget_id]) AND p.period_start = s.period_start
         ORDER BY p.budget_id, p.period_start FOR UPDATE OF p
     ), freed AS (
         UPDATE budget_periods p
         SET reserved_tokens = p.reserved_tokens - s.tokens, reserved_cost = p.reserved_cost - s.cost,
             used_tokens = p.used_tokens + s.taken_tokens, used_cost = p.used_cost + s.taken_cost
         FROM locked l JOIN sums s ON s.budget_id = l.budget_id AND s.period_start = l.period_start
-        WHERE p.budget_id = l.budget_id AND p.period_start = l.period_start
+        WHERE p.budget_id = ANY (ARRAY[l.budget_id]) AND p.period_start = l.period_start
     )
     SELECT count(*) FROM gone
 """

@@ -44,7 +44,7 @@ async def write_notes(connection: Connection, notes: Sequence[Note]) -> None:
                 AS n (job_id uuid, context_id uuid, run_id uuid, key text, value text)
         ), forgotten AS (
             DELETE FROM job_notebooks b USING notes n
-            WHERE n.value IS NULL AND b.job_id = n.job_id AND b.key = n.key
+            WHERE n.value IS NULL AND b.job_id = ANY (ARRAY[n.job_id]) AND b.key = n.key
         )
         INSERT INTO job_notebooks (job_id, context_id, run_id, key, value)
         SELECT job_id, context_id, run_id, key, value FROM notes WHERE value IS NOT NULL

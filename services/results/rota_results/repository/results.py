@@ -189,7 +189,7 @@ RETENTION = {
             SELECT r.run_id, r.schedule_id FROM agent_execution_results r
             WHERE r.created_at < statement_timestamp() - CAST(:retention AS interval)
               AND NOT EXISTS (SELECT 1 FROM occurrences o WHERE o.run_id = ANY (ARRAY[r.run_id])
-                              AND o.scheduled_for = r.scheduled_for AND o.state <> 'closed')
+                              AND o.scheduled_for IS NOT DISTINCT FROM r.scheduled_for AND o.state <> 'closed')
             ORDER BY r.created_at, r.run_id LIMIT :limit FOR UPDATE OF r SKIP LOCKED
         ), talk AS (
             DELETE FROM conversations c USING old WHERE c.run_id = ANY (ARRAY[old.run_id])

@@ -78,7 +78,7 @@ DISPATCH = f"""
     SET state = 'dispatched', dispatched_at = clock_timestamp(),
         check_at = clock_timestamp() + CAST(:grace AS interval)
     FROM unnest(CAST(:run_ids AS uuid[]), CAST(:instants AS timestamptz[])) AS u (run_id, scheduled_for)
-    WHERE o.run_id = ANY (ARRAY[u.run_id]) AND o.scheduled_for = u.scheduled_for AND o.state || '' = 'queued'
+    WHERE o.run_id = ANY (ARRAY[u.run_id]) AND o.scheduled_for IS NOT DISTINCT FROM u.scheduled_for AND o.state || '' = 'queued'
     RETURNING {RUN}
 """
 
@@ -91,7 +91,7 @@ SAY_AGAIN = f"""
         FOR UPDATE OF d SKIP LOCKED
     )
     UPDATE occurrences o SET check_at = clock_timestamp() + CAST(:after AS interval)
-    FROM unheard u WHERE o.run_id = ANY (ARRAY[u.run_id]) AND o.scheduled_for = u.scheduled_for
+    FROM unheard u WHERE o.run_id = ANY (ARRAY[u.run_id]) AND o.scheduled_for IS NOT DISTINCT FROM u.scheduled_for
     RETURNING {RUN}
 """
 
@@ -103,24 +103,26 @@ END_RETRIES = f"""
         cancel_reason = u.reason
     FROM unnest(CAST(:run_ids AS uuid[]), CAST(:instants AS timestamptz[]), CAST(:reasons AS text[]))
         AS u (run_id, scheduled_for, reason)
-    WHERE o.run_id = ANY (ARRAY[u.run_id]) AND o.scheduled_for = u.scheduled_for AND o.state || '' = 'queued' AND o.attempt > 1
+    WHERE o.run_id = ANY (ARRAY[u.run_id]) AND o.scheduled_for IS NOT DISTINCT FROM u.scheduled_for AND o.state || '' = 'queued' AND o.attempt > 1
     RETURNING {RUN}
 """
 
 CHECK_SOON = """
     UPDATE occurrences o SET check_at = clock_timestamp()
     FROM unnest(CAST(:run_ids AS uuid[]), CAST(:instants AS timestamptz[])) AS u (run_id, scheduled_for)
-    WHERE o.run_id = ANY (ARRAY[u.run_id]) AND o.scheduled_for = u.scheduled_for AND o.state || '' = 'dispatched'
+    WHERE o.run_id = ANY (ARRAY[u.run_id]) AND o.scheduled_for IS NOT DISTINCT FROM u.scheduled_for AND o.state || '' = 'dispatched'
 """
 
 # What was written before the clock was set back is ahead of it. What waits goes on waiting for as long as it
 # would have, and what was dispatched is looked at as soon as if it had been just now.
 CHECK_NO_LATER = """
-    UPDATE occurrences SET check_at = clock_timestamp() + CAST(:after AS interval)
-    WHERE (run_id, scheduled_for) IN (
+    WITH ahead AS (
         SELECT d.run_id, d.scheduled_for FROM occurrences d
         WHERE d.state = 'dispatched' AND d.check_at > clock_timestamp() + CAST(:after AS interval)
-        FOR UPDATE SKIP LOCKED)
+        FOR UPDATE SKIP LOCKED
+    )
+    UPDATE occurrences o SET check_at = clock_timestamp() + CAST(:after AS interval)
+    FROM ahead a WHERE o.run_id = ANY (ARRAY[a.run_id]) AND o.scheduled_for IS NOT DISTINCT FROM a.scheduled_for
 """
 WAIT_NO_LONGER = """
     UPDATE occurrences o
@@ -128,7 +130,7 @@ WAIT_NO_LONGER = """
     FROM (SELECT q.run_id, q.scheduled_for, coalesce(q.queued_at, q.created_at) - clock_timestamp() AS ahead
           FROM occurrences q
           WHERE q.state = 'queued' AND coalesce(q.queued_at, q.created_at) > clock_timestamp()) w
-    WHERE o.run_id = ANY (ARRAY[w.run_id]) AND o.scheduled_for = w.scheduled_for AND o.state || '' = 'queued'
+    WHERE o.run_id = ANY (ARRAY[w.run_id]) AND o.scheduled_for IS NOT DISTINCT FROM w.scheduled_for AND o.state || '' = 'queued'
 """
 
 

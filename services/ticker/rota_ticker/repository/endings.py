@@ -18,7 +18,7 @@ CLOSE_RAN = """
     FROM unnest(CAST(:run_ids AS uuid[]), CAST(:instants AS timestamptz[]), CAST(:attempts AS int[]),
                 CAST(:codes AS text[]), CAST(:reasons AS text[]), CAST(:started AS timestamptz[]))
         AS u (run_id, scheduled_for, attempt, code, reason, started_at)
-    WHERE o.run_id = ANY (ARRAY[u.run_id]) AND o.scheduled_for = u.scheduled_for AND o.attempt = u.attempt
+    WHERE o.run_id = ANY (ARRAY[u.run_id]) AND o.scheduled_for IS NOT DISTINCT FROM u.scheduled_for AND o.attempt = u.attempt
       AND o.state <> 'closed'
     RETURNING o.run_id, o.context_id
 """
@@ -29,10 +29,10 @@ FAILED = """
            coalesce(j.retry_backoff_max_seconds, 1) AS longest_seconds
     FROM unnest(CAST(:run_ids AS uuid[]), CAST(:instants AS timestamptz[]), CAST(:attempts AS int[]))
         AS u (run_id, scheduled_for, attempt)
-    JOIN occurrences o ON o.run_id = ANY (ARRAY[u.run_id]) AND o.scheduled_for = u.scheduled_for AND o.attempt = u.attempt
+    JOIN occurrences o ON o.run_id = ANY (ARRAY[u.run_id]) AND o.scheduled_for IS NOT DISTINCT FROM u.scheduled_for AND o.attempt = u.attempt
     LEFT JOIN scheduled_jobs j ON j.id = ANY (ARRAY[o.job_id])
     WHERE o.state <> 'closed'
-    ORDER BY o.run_id
+    ORDER BY u.run_id
     FOR UPDATE OF o
 """
 
@@ -44,7 +44,7 @@ QUEUE_RETRIES = """
         not_before = clock_timestamp() + CASE WHEN o.cancelled_at IS NULL THEN u.delay ELSE interval '0' END
     FROM unnest(CAST(:run_ids AS uuid[]), CAST(:instants AS timestamptz[]), CAST(:delays AS interval[]))
         AS u (run_id, scheduled_for, delay)
-    WHERE o.run_id = ANY (ARRAY[u.run_id]) AND o.scheduled_for = u.scheduled_for AND o.state <> 'closed'
+    WHERE o.run_id = ANY (ARRAY[u.run_id]) AND o.scheduled_for IS NOT DISTINCT FROM u.scheduled_for AND o.state <> 'closed'
 """
 
 # A run that parked had its disposition; decided upon, it is open again, and another attempt goes on from there.
@@ -56,7 +56,7 @@ REOPEN = """
         not_before = clock_timestamp(), queued_at = clock_timestamp()
     FROM unnest(CAST(:run_ids AS uuid[]), CAST(:instants AS timestamptz[]), CAST(:attempts AS int[]))
         AS u (run_id, scheduled_for, attempt)
-    WHERE o.run_id = ANY (ARRAY[u.run_id]) AND o.scheduled_for = u.scheduled_for AND o.attempt = u.attempt
+    WHERE o.run_id = ANY (ARRAY[u.run_id]) AND o.scheduled_for IS NOT DISTINCT FROM u.scheduled_for AND o.attempt = u.attempt
       AND o.disposition = 'ran' AND o.reason_code IN ('partial', 'interrupted')
     RETURNING o.context_id
 """

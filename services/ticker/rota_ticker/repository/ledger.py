@@ -81,18 +81,21 @@ CLOSE = f"""
         closed_at = clock_timestamp()
     FROM unnest(CAST(:run_ids AS uuid[]), CAST(:instants AS timestamptz[]), CAST(:reasons AS text[]))
         AS u (run_id, scheduled_for, reason)
-    WHERE o.run_id = u.run_id AND o.scheduled_for = u.scheduled_for AND o.state = :state
+    WHERE o.run_id = ANY (ARRAY[u.run_id]) AND o.scheduled_for IS NOT DISTINCT FROM u.scheduled_for AND o.state = :state
       AND (o.state <> 'queued' OR o.attempt = 1)
     RETURNING {CLOSED}
 """
 
 EXPIRE = f"""
+    WITH expired AS MATERIALIZED (
+        SELECT q.run_id, q.scheduled_for FROM occurrences q
+        WHERE q.state = 'queued' AND q.expires_at <= statement_timestamp() ORDER BY q.expires_at
+    )
     UPDATE occurrences o
     SET state = 'closed', disposition = 'missed', reason_code = 'queue_ttl', closed_at = clock_timestamp(),
         reason = 'it waited longer than the job allows'
-    WHERE o.state || '' = 'queued' AND (o.run_id, o.scheduled_for) IN (
-        SELECT q.run_id, q.scheduled_for FROM occurrences q
-        WHERE q.state = 'queued' AND q.expires_at <= statement_timestamp() ORDER BY q.expires_at LIMIT 500)
+    FROM expired e
+    WHERE o.run_id = ANY (ARRAY[e.run_id]) AND o.scheduled_for IS NOT DISTINCT FROM e.scheduled_for AND o.state || '' = 'queued'
     RETURNING {CLOSED}
 """
 
@@ -110,7 +113,7 @@ QUEUE_LOST = """
     UPDATE occurrences o
     SET state = 'queued', attempt = o.attempt + 1, dispatched_at = NULL, check_at = NULL, expires_at = NULL,
         not_before = clock_timestamp(), queued_at = clock_timestamp(), losses = o.losses + CASE WHEN l.state = 'running' THEN 1 ELSE 0 END
-    FROM lost l WHERE o.run_id = ANY (ARRAY[l.run_id]) AND o.scheduled_for = l.scheduled_for
+    FROM lost l WHERE o.run_id = ANY (ARRAY[l.run_id]) AND o.scheduled_for IS NOT DISTINCT FROM l.scheduled_for
     RETURNING o.run_id, o.job_id, o.context_id, o.attempt, l.state, l.executor
 """
 
@@ -125,12 +128,12 @@ CANCEL = """
         SELECT d.run_id, d.scheduled_for, u.reason
         FROM unnest(CAST(:run_ids AS uuid[]), CAST(:instants AS timestamptz[]), CAST(:reasons AS text[]))
             AS u (run_id, scheduled_for, reason)
-        JOIN occurrences d ON d.run_id = ANY (ARRAY[u.run_id]) AND d.scheduled_for = u.scheduled_for
+        JOIN occurrences d ON d.run_id = ANY (ARRAY[u.run_id]) AND d.scheduled_for IS NOT DISTINCT FROM u.scheduled_for
         WHERE d.state || '' = 'dispatched' AND d.cancelled_at IS NULL
         FOR UPDATE OF d SKIP LOCKED
     )
     UPDATE occurrences o SET cancelled_at = clock_timestamp(), cancel_reason = r.reason
-    FROM running r WHERE o.run_id = ANY (ARRAY[r.run_id]) AND o.scheduled_for = r.scheduled_for
+    FROM running r WHERE o.run_id = ANY (ARRAY[r.run_id]) AND o.scheduled_for IS NOT DISTINCT FROM r.scheduled_for
     RETURNING o.run_id, o.job_id, o.context_id, o.cancel_reason
 """
 

@@ -13,7 +13,7 @@ PENDING = """
     WHERE r.changed_xid >= CAST(CAST(:horizon AS text) AS xid8)
       AND r.created_at > clock_timestamp() - CAST(:retention AS interval)
       AND NOT EXISTS (SELECT 1 FROM occurrences o WHERE o.run_id = ANY (ARRAY[r.run_id])
-                      AND o.scheduled_for = coalesce(r.scheduled_for, r.created_at))
+                      AND o.scheduled_for IS NOT DISTINCT FROM coalesce(r.scheduled_for, r.created_at))
 """
 
 # Before the requests are read: another ticker may have entered them while this one waited for the lock.
@@ -38,7 +38,7 @@ NEW = f"""
 CANCELLATIONS = """
     SELECT c.run_id, c.scheduled_for, c.reason
     FROM run_cancellations c
-    JOIN occurrences o ON o.run_id = ANY (ARRAY[c.run_id]) AND o.scheduled_for = c.scheduled_for
+    JOIN occurrences o ON o.run_id = ANY (ARRAY[c.run_id]) AND o.scheduled_for IS NOT DISTINCT FROM c.scheduled_for
     WHERE c.changed_xid >= CAST(CAST(:horizon AS text) AS xid8)
       AND o.state <> 'closed' AND o.cancelled_at IS NULL
     ORDER BY c.changed_xid LIMIT :limit
@@ -49,7 +49,7 @@ CANCELLATIONS = """
 RESUMPTIONS = """
     SELECT r.run_id, r.scheduled_for, r.attempt
     FROM run_resumptions r
-    JOIN occurrences o ON o.run_id = ANY (ARRAY[r.run_id]) AND o.scheduled_for = r.scheduled_for AND o.attempt = r.attempt
+    JOIN occurrences o ON o.run_id = ANY (ARRAY[r.run_id]) AND o.scheduled_for IS NOT DISTINCT FROM r.scheduled_for AND o.attempt = r.attempt
     WHERE r.changed_xid >= CAST(CAST(:horizon AS text) AS xid8) AND (o.state <> 'closed' OR o.disposition = 'ran')
     ORDER BY r.run_id LIMIT :limit
 """
@@ -58,11 +58,13 @@ RESUMPTIONS = """
 # What nobody decided upon in time goes on as well: the call counts as denied. Those who decide are given until
 # the last moment, and a little to commit.
 EXPIRED = """
-    SELECT DISTINCT o.run_id, o.scheduled_for, o.attempt
-    FROM pending_actions p
-    JOIN occurrences o ON o.run_id = ANY (ARRAY[p.run_id])
-    WHERE p.status = 'pending' AND p.expires_at <= statement_timestamp() - interval '5 seconds'
-      AND o.disposition = 'ran' AND o.reason_code = 'partial'
+    WITH late AS MATERIALIZED (
+        SELECT DISTINCT run_id FROM pending_actions
+        WHERE status = 'pending' AND expires_at <= statement_timestamp() - interval '5 seconds'
+    )
+    SELECT o.run_id, o.scheduled_for, o.attempt
+    FROM late l JOIN occurrences o ON o.run_id = ANY (ARRAY[l.run_id])
+    WHERE o.disposition = 'ran' AND o.reason_code = 'partial'
     LIMIT :limit
 """
 

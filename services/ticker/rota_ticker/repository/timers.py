@@ -110,7 +110,7 @@ PAUSE = """
 # Tools alone spend nothing. Locked in the order in which everybody locks timers.
 CONCERNED = """
     SELECT t.job_id, j.context_id, j.name FROM budgets b
-    JOIN scheduled_jobs j ON j.context_id = b.context_id AND j.tool IS NULL AND j.is_enabled
+    JOIN scheduled_jobs j ON j.context_id = ANY (ARRAY[b.context_id]) AND j.tool IS NULL AND j.is_enabled
         AND (b.job_id IS NULL OR j.id = b.job_id) AND (b.agent_name IS NULL OR j.agent_name = b.agent_name)
     JOIN job_timers t ON t.job_id = ANY (ARRAY[j.id])
     WHERE b.id = :budget_id AND b.policy = 'pause' AND t.paused_at IS NULL
