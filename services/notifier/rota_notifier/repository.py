@@ -112,13 +112,18 @@ REQUESTED = """
 """
 # What nobody has decided upon and nobody was reminded of. When its job is gone it never goes on.
 WAITING = """
+    WITH late AS MATERIALIZED (
+        SELECT id, run_id, tool_name, expires_at, expiry_action FROM pending_actions
+        WHERE status = 'pending' AND remind_at <= statement_timestamp() AND expires_at > statement_timestamp()
+    )
     SELECT r.context_id, p.run_id, r.attempt, r.schedule_id, r.job_name,
            array_agg(DISTINCT p.tool_name ORDER BY p.tool_name), count(*), min(p.expires_at),
            bool_or(p.expiry_action = 'fail')
-    FROM pending_actions p JOIN agent_execution_results r ON r.run_id = ANY (ARRAY[p.run_id])
-    WHERE p.status = 'pending' AND p.remind_at <= statement_timestamp() AND p.expires_at > statement_timestamp()
-      AND r.schedule_id IS NOT NULL
-      AND NOT EXISTS (SELECT 1 FROM approval_decisions d WHERE d.action_id = ANY (ARRAY[p.id]))
+    FROM late p
+    CROSS JOIN LATERAL (
+        SELECT t.context_id, t.attempt, t.schedule_id, t.job_name FROM agent_execution_results t
+        WHERE t.run_id = p.run_id AND t.schedule_id IS NOT NULL OFFSET 0) r
+    WHERE (SELECT d.action_id FROM approval_decisions d WHERE d.action_id = p.id) IS NULL
       AND (SELECT n.id FROM notifications n
            WHERE n.run_id = p.run_id AND n.attempt = r.attempt AND n.category = 'approval_reminder' LIMIT 1) IS NULL
     GROUP BY r.context_id, p.run_id, r.attempt, r.schedule_id, r.job_name LIMIT :limit
